@@ -1,0 +1,178 @@
+//! The seam: what a classification loss is, and how its value, gradient and ledger sums are made.
+
+use std::fmt::Debug;
+
+use burn::tensor::Tensor;
+
+use crate::{Card, ClassTargets, GradientLedger, Label, LedgerDelta, LossError, Result};
+
+/// Value, gradient and ledger sums of one batch.
+///
+/// Drive a network with `(logits * gradient).sum()`: its gradient with respect to the parameters is exactly the loss's.
+#[derive(Clone, Debug)]
+pub struct LossStep {
+    /// The normalised loss, natural logarithm.
+    pub value: f64,
+    /// Gradient of `value` with respect to the logits, detached, `[R, C]`.
+    pub gradient: Tensor<2>,
+    /// What to commit to the ledger once the optimizer has stepped.
+    pub delta: LedgerDelta,
+}
+
+/// The same in float64 by plain loops: the witness that tensor code is tested against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossStepF64 {
+    /// The normalised loss.
+    pub value: f64,
+    /// Gradient with respect to the logits, row by row, `[R, C]`.
+    pub gradient: Vec<f64>,
+    /// What to commit to the ledger.
+    pub delta: LedgerDelta,
+}
+
+/// A classification loss. Stateless: what must be remembered between steps is in the ledger.
+///
+/// A loss owns its whole contract (channels, bias, link, normaliser), since heads and losses that are configured apart
+/// drift apart: a head trained with sigmoids and scored with a softmax ranks its classes in another order.
+pub trait ClassLoss: Debug + Send + Sync {
+    /// What a reader needs to choose it.
+    fn card(&self) -> Card;
+
+    /// Logit channels `C` for `num_classes` foreground classes `K`.
+    fn channels(&self, num_classes: usize) -> usize;
+
+    /// Initial bias of the classifier, `[C]`.
+    fn bias_init(&self, num_classes: usize) -> Vec<f32>;
+
+    /// Unreduced terms by tensor operations: the definition every faster path is tested against.
+    ///
+    /// Their sum divided by [`ClassLoss::normalizer`] is the loss; weights made from the ledger are constants in it.
+    ///
+    /// # Shapes
+    /// `logits` `[R, C]` → `[R, C]`
+    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2>;
+
+    /// Class scores at inference, probabilities.
+    ///
+    /// # Shapes
+    /// `logits` `[R, C]` → `[R, K]`
+    fn scores(&self, logits: Tensor<2>) -> Tensor<2>;
+
+    /// Value, gradient and sums in float64 by plain loops, `logits` being `[R, C]` row by row.
+    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64;
+
+    /// Scores of one row in float64, `[C]` → `[K]`.
+    fn scores_f64(&self, row: &[f64]) -> Vec<f64>;
+
+    /// Divisor of the sum of terms: the rows that are not ignored, at least 1.
+    fn normalizer(&self, targets: &ClassTargets) -> f64 {
+        targets.counted_rows().max(1) as f64
+    }
+
+    /// Factor of the loss and its gradient; the ledger does not see it.
+    fn loss_weight(&self) -> f64 {
+        1.0
+    }
+
+    /// Value, logit gradient and ledger sums, by differentiating [`ClassLoss::terms`] from a leaf of its own.
+    ///
+    /// The ledger's weights are those of the steps before: the caller commits `delta` after its optimizer step.
+    ///
+    /// # Shapes
+    /// `logits` `[R, C]`, on any device, tracked or not
+    ///
+    /// # Errors
+    /// When rows, channels or ledger do not fit, or a logit is not finite.
+    fn step(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Result<LossStep> {
+        let [rows, channels] = logits.dims();
+        self.check(rows, channels, targets, ledger)?;
+        let device = logits.device().inner();
+        if targets.counted_rows() == 0 {
+            let gradient = Tensor::zeros([rows, channels], &device);
+            return Ok(LossStep { value: 0.0, gradient, delta: LedgerDelta::zeros(targets.num_classes()) });
+        }
+        let leaf = if logits.is_autodiff() { logits.detach().inner() } else { logits };
+        let host = leaf.to_data_as::<f32>();
+        check_finite(host.as_slice::<f32>().expect("the data was just converted to f32"), channels)?;
+        let leaf = leaf.autodiff().require_grad();
+        let sum = self.terms(leaf.clone(), targets, ledger).sum();
+        let value = f64::from(sum.clone().inner().into_scalar::<f32>());
+        let gradient = leaf.grad(&sum.backward()).unwrap_or_else(|| Tensor::zeros([rows, channels], &device));
+        let data = gradient.to_data_as::<f32>();
+        let delta = sums(data.as_slice::<f32>().expect("the data was just converted to f32"), channels, targets);
+        let scale = self.loss_weight() / self.normalizer(targets);
+        Ok(LossStep { value: value * scale, gradient: gradient.mul_scalar(scale as f32), delta })
+    }
+
+    /// Checks that rows, channels, targets and ledger belong together.
+    ///
+    /// # Errors
+    /// Names the two numbers that differ.
+    fn check(&self, rows: usize, channels: usize, targets: &ClassTargets, ledger: &GradientLedger) -> Result<()> {
+        let classes = targets.num_classes();
+        if channels != self.channels(classes) {
+            let expected = self.channels(classes);
+            return Err(LossError::Channels { loss: self.card().name, expected, got: channels, classes });
+        }
+        if rows != targets.rows() {
+            return Err(LossError::Rows { logits: rows, targets: targets.rows() });
+        }
+        if ledger.num_classes() != classes {
+            return Err(LossError::LedgerClasses { ledger: ledger.num_classes(), targets: classes });
+        }
+        Ok(())
+    }
+}
+
+fn check_finite(logits: &[f32], channels: usize) -> Result<()> {
+    match logits.iter().position(|logit| !logit.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            let value = f64::from(logits[at]);
+            Err(LossError::NotFinite { row: at / channels, channel: at % channels, value })
+        }
+    }
+}
+
+/// Ledger sums of un-normalised gradients `[R, C]`; category columns are the first `K`.
+fn sums<T: Copy + Into<f64>>(gradient: &[T], channels: usize, targets: &ClassTargets) -> LedgerDelta {
+    let mut delta = LedgerDelta::zeros(targets.num_classes());
+    delta.instances = targets.instances();
+    delta.rows = targets.counted_rows();
+    for (row, values) in gradient.chunks_exact(channels.max(1)).enumerate() {
+        let own = match targets.labels()[row] {
+            Label::Class(class) => Some(class),
+            Label::Background => None,
+            Label::Ignored => continue,
+        };
+        for (class, value) in values.iter().take(targets.num_classes()).enumerate() {
+            let side = if own == Some(class) { &mut delta.positive } else { &mut delta.negative };
+            side[class] += (*value).into().abs();
+        }
+    }
+    delta
+}
+
+/// Drives a loss whose rows are independent: `row(index, logits, gradient)` writes the un-normalised gradient and returns the row's terms summed.
+pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
+    loss: &L,
+    logits: &[f64],
+    targets: &ClassTargets,
+    mut row: impl FnMut(usize, &[f64], &mut [f64]) -> f64,
+) -> LossStepF64 {
+    let channels = loss.channels(targets.num_classes());
+    assert_eq!(logits.len(), targets.rows() * channels, "logits are [R, C]");
+    let mut gradient = vec![0.0; logits.len()];
+    let mut value = 0.0;
+    for (index, (logits, gradient)) in
+        logits.chunks_exact(channels).zip(gradient.chunks_exact_mut(channels)).enumerate()
+    {
+        if targets.column(index).is_some() {
+            value += row(index, logits, gradient);
+        }
+    }
+    let delta = sums(&gradient, channels, targets);
+    let scale = loss.loss_weight() / loss.normalizer(targets);
+    gradient.iter_mut().for_each(|value| *value *= scale);
+    LossStepF64 { value: value * scale, gradient, delta }
+}

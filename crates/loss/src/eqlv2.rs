@@ -1,0 +1,162 @@
+//! Equalization Loss v2 (Tan et al., CVPR 2021, arXiv 2012.08548): gradient-guided re-weighting.
+//!
+//! Every class is a yes-or-no task of its own. The ratio of the positive to the negative gradient that a class has
+//! received so far decides how its next gradients are weighed: a class that was mostly told no gets weaker negatives and
+//! stronger positives.
+//!
+//! ```text
+//! f(x)  = 1 / (1 + exp(-gamma (x - mu)))       gamma 12, mu 0.8
+//! r_j   = f(g_j)                               weight of negatives
+//! q_j   = 1 + alpha (1 - r_j)                  weight of positives, alpha 4
+//! w_ij  = t_ij q_j + (1 - t_ij) r_j            a constant; 1 on the background column K
+//! L     = loss_weight (1/R) sum_ij w_ij BCE(z_ij, t_ij)
+//! ```
+//!
+//! `g` is the ledger's ratio of the *re-weighted* gradients of the steps before, neither divided by `R` nor multiplied by
+//! `loss_weight`. The background column (the paper's objectness branch) has weight 1 and no entry in the ledger.
+//!
+//! Where the authors' code (`tztztztztz/eqlv2`) differs: it moves its state in every forward pass, so that gradient
+//! accumulation changes the weights inside a step, and treats the label −1 as background. Here the ledger is committed
+//! once for each optimizer step and ignored rows are ignored.
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::class_loss::rows_f64;
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, sigmoid};
+
+/// Options of [`EqlV2`]; the defaults are the published ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EqlV2Config {
+    /// Steepness of the mapping `f` (paper: 12).
+    pub gamma: f64,
+    /// Ratio at which a negative weighs one half (paper: 0.8).
+    pub mu: f64,
+    /// Strength of the positive side (paper: 4).
+    pub alpha: f64,
+    /// Prior probability behind the initial bias of all columns, background included (authors' code: 0.001).
+    pub prior: f64,
+    /// Whether scores are multiplied by `1 - s_K` (authors' `test_with_obj`: true).
+    pub score_with_background: bool,
+    /// Factor of the loss.
+    pub loss_weight: f64,
+}
+
+impl Default for EqlV2Config {
+    fn default() -> Self {
+        Self { gamma: 12.0, mu: 0.8, alpha: 4.0, prior: 0.001, score_with_background: true, loss_weight: 1.0 }
+    }
+}
+
+/// Equalization Loss v2.
+#[derive(Clone, Debug, Default)]
+pub struct EqlV2 {
+    config: EqlV2Config,
+}
+
+impl EqlV2 {
+    /// The loss with these options.
+    pub fn new(config: EqlV2Config) -> Self {
+        Self { config }
+    }
+
+    /// Weights `(q, r)` of the positive and the negative side of a class whose gradient ratio is `ratio`.
+    pub fn weights(&self, ratio: f64) -> (f64, f64) {
+        let r = sigmoid::sigmoid(self.config.gamma * (ratio - self.config.mu));
+        (1.0 + self.config.alpha * (1.0 - r), r)
+    }
+
+    /// `(q, r)` of every column, `[K + 1]`; the last is background, always `(1, 1)`.
+    fn column_weights(&self, ledger: &GradientLedger) -> Vec<(f64, f64)> {
+        let mut weights: Vec<_> = ledger.ratios().into_iter().map(|ratio| self.weights(ratio)).collect();
+        weights.push((1.0, 1.0));
+        weights
+    }
+}
+
+/// The card.
+pub const CARD: Card = Card {
+    name: "eqlv2",
+    title: "EQL v2",
+    summary: "Re-weighs positive and negative gradients of each class by the ratio it has received so far.",
+    paper: "Equalization Loss v2: A New Gradient Balance Approach for Long-tailed Object Detection, CVPR 2021, arXiv 2012.08548",
+    formula: "w_ij = t_ij q_j + (1 - t_ij) r_j;  r_j = 1 / (1 + exp(-gamma (g_j - mu)));  q_j = 1 + alpha (1 - r_j);  L = (1/R) sum_ij w_ij BCE(z_ij, t_ij)",
+    scores: "sigmoid(z_j) * (1 - sigmoid(z_K))",
+    state: "P and M, the accumulated re-weighted gradients of each class; g = P / (M + 1e-10), 100 before the first",
+    options: &[
+        ("gamma", "12.0", "steepness of f"),
+        ("mu", "0.8", "ratio at which a negative weighs one half"),
+        ("alpha", "4.0", "strength of the positive side"),
+        ("prior", "0.001", "prior probability behind the initial bias of all K + 1 columns"),
+        ("score_with_background", "true", "multiply scores by 1 - s_K"),
+        ("loss_weight", "1.0", "factor of the loss; the ledger does not see it"),
+    ],
+    traps: "made for proposals of two-stage heads: on dense one-stage heads easy background floods the sums; needs the prior bias and its own scores",
+};
+
+impl ClassLoss for EqlV2 {
+    fn card(&self) -> Card {
+        CARD
+    }
+
+    fn channels(&self, num_classes: usize) -> usize {
+        num_classes + 1
+    }
+
+    fn bias_init(&self, num_classes: usize) -> Vec<f32> {
+        vec![sigmoid::prior_bias(self.config.prior) as f32; num_classes + 1]
+    }
+
+    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
+        let device = logits.device();
+        let channels = logits.dims()[1];
+        let (q, r): (Vec<f32>, Vec<f32>) =
+            self.column_weights(ledger).into_iter().map(|(q, r)| (q as f32, r as f32)).unzip();
+        let row = |values| Tensor::<2>::from_data(TensorData::new(values, [1, channels]), &device);
+        let (q, r) = (row(q), row(r));
+        let one_hot = targets.one_hot(channels, &device);
+        // r + t (q - r) = t q + (1 - t) r for targets of 0 and 1.
+        let weights = one_hot.clone() * (q - r.clone()) + r;
+        sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, targets, &device)
+    }
+
+    fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
+        if self.config.score_with_background {
+            return sigmoid::scores(logits, true);
+        }
+        let [rows, channels] = logits.dims();
+        sigmoid::scores(logits.slice([0..rows, 0..channels - 1]), false)
+    }
+
+    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
+        let weights = self.column_weights(ledger);
+        rows_f64(self, logits, targets, |row, logits, gradient| {
+            let own = targets.column(row);
+            let mut value = 0.0;
+            for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
+                if !targets.is_judged(row, column) {
+                    continue;
+                }
+                let positive = own == Some(column);
+                let (q, r) = weights[column];
+                let weight = targets.row_weight(row) * if positive { q } else { r };
+                value += weight * sigmoid::bce_f64(*z, positive);
+                *gradient = weight * (sigmoid::sigmoid(*z) - f64::from(positive));
+            }
+            value
+        })
+    }
+
+    fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
+        if self.config.score_with_background {
+            sigmoid::scores_f64(row, true)
+        } else {
+            sigmoid::scores_f64(&row[..row.len() - 1], false)
+        }
+    }
+
+    fn loss_weight(&self) -> f64 {
+        self.config.loss_weight
+    }
+}

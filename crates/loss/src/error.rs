@@ -1,0 +1,95 @@
+//! What can be wrong with a loss, its options or its inputs.
+
+/// The result of building or evaluating a loss.
+pub type Result<T> = std::result::Result<T, LossError>;
+
+/// An error that names what was expected, what came, and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum LossError {
+    /// No loss of this name is registered.
+    #[error("unknown loss `{name}`{}; known losses: {known}", nearest(suggestion))]
+    UnknownLoss {
+        /// The name asked for.
+        name: String,
+        /// The nearest registered name, if one is near.
+        suggestion: Option<&'static str>,
+        /// All registered names.
+        known: String,
+    },
+    /// An option of a loss is unknown or has a wrong type or value.
+    #[error("loss `{loss}`: {reason}")]
+    Option {
+        /// The loss whose options were read.
+        loss: &'static str,
+        /// What is wrong, with the known options.
+        reason: String,
+    },
+    /// The logits do not have the number of channels that the loss declares.
+    #[error(
+        "the logits have {got} channels, but `{loss}` needs {expected} for {classes} classes; build the head with `ClassLoss::channels`"
+    )]
+    Channels {
+        /// The loss.
+        loss: &'static str,
+        /// Channels needed.
+        expected: usize,
+        /// Channels of the logits.
+        got: usize,
+        /// Foreground classes `K`.
+        classes: usize,
+    },
+    /// Logits and targets disagree on the number of rows.
+    #[error("the logits have {logits} rows, but the targets have {targets}")]
+    Rows {
+        /// Rows of the logits.
+        logits: usize,
+        /// Rows of the targets.
+        targets: usize,
+    },
+    /// A target names a class outside `0..K`.
+    #[error(
+        "row {row} is labelled with class {label}, but there are {classes} classes (0..{classes}); background and ignored rows have labels of their own"
+    )]
+    LabelOutOfRange {
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: usize,
+        /// Foreground classes `K`.
+        classes: usize,
+    },
+    /// A per-row input of the targets has the wrong length or is not a finite number of at least zero.
+    #[error("{field} of the targets: expected {expected}, got {got}")]
+    Targets {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// The ledger counts other classes than the targets.
+    #[error(
+        "the gradient ledger has {ledger} classes, but the targets have {targets}; a ledger belongs to one class list"
+    )]
+    LedgerClasses {
+        /// Classes of the ledger.
+        ledger: usize,
+        /// Classes of the targets.
+        targets: usize,
+    },
+    /// A logit is not finite, so that value and gradient would be.
+    #[error("row {row}, channel {channel}: the logit is {value}; lower the learning rate or clip gradients")]
+    NotFinite {
+        /// Row of the logit.
+        row: usize,
+        /// Channel of the logit.
+        channel: usize,
+        /// Its value.
+        value: f64,
+    },
+}
+
+fn nearest(suggestion: &Option<&'static str>) -> String {
+    suggestion.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+}

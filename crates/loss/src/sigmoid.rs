@@ -1,0 +1,68 @@
+//! Stable pieces of losses on sigmoids.
+
+use burn::tensor::{Device, Tensor, activation};
+
+use crate::ClassTargets;
+
+/// `1 / (1 + exp(-x))` without overflow for any `x`.
+pub fn sigmoid(x: f64) -> f64 {
+    if x >= 0.0 {
+        1.0 / (1.0 + (-x).exp())
+    } else {
+        let e = x.exp();
+        e / (1.0 + e)
+    }
+}
+
+/// Bias at which a sigmoid says `prior`: `-log((1 - prior) / prior)` (focal loss, arXiv 1708.02002, section 4.1).
+pub fn prior_bias(prior: f64) -> f64 {
+    -((1.0 - prior) / prior).ln()
+}
+
+/// Binary cross-entropy of a logit `z` with target `t` (0 or 1) in logits form.
+pub(crate) fn bce_f64(z: f64, positive: bool) -> f64 {
+    let margin = if positive { z } else { -z };
+    (-margin).max(0.0) + (-margin.abs()).exp().ln_1p()
+}
+
+/// Binary cross-entropy per element, `[R, C]` → `[R, C]`, `targets` being 0 or 1.
+///
+/// One `log_sigmoid` of the signed logit. The textbook `max(z, 0) - z t + log(1 + exp(-|z|))` has the right value, but its
+/// automatic gradient at `z = 0` is `-t` instead of `1/2 - t`.
+pub(crate) fn bce(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+    let sign = targets.mul_scalar(2.0).sub_scalar(1.0);
+    activation::log_sigmoid(logits * sign).neg()
+}
+
+/// Multiplies terms by row weights and by "was judged", where there are any.
+pub(crate) fn weigh(terms: Tensor<2>, targets: &ClassTargets, device: &Device) -> Tensor<2> {
+    let channels = terms.dims()[1];
+    match targets.element_weights(channels, device) {
+        Some(weights) => terms * weights,
+        None => terms,
+    }
+}
+
+/// Sigmoid scores: with a background column `K`, categories are multiplied by `1 - s_K` and the column is dropped.
+///
+/// # Shapes
+/// `[R, C]` → `[R, K]`
+pub(crate) fn scores(logits: Tensor<2>, background: bool) -> Tensor<2> {
+    let probabilities = activation::sigmoid(logits.clone());
+    if !background {
+        return probabilities;
+    }
+    let [rows, channels] = probabilities.dims();
+    let classes = channels - 1;
+    // 1 - sigmoid(z) = sigmoid(-z), which does not cancel.
+    let object = activation::sigmoid(logits.slice([0..rows, classes..channels]).neg());
+    probabilities.slice([0..rows, 0..classes]) * object
+}
+
+/// [`scores`] of one row in float64.
+pub(crate) fn scores_f64(row: &[f64], background: bool) -> Vec<f64> {
+    match row.split_last() {
+        Some((last, classes)) if background => classes.iter().map(|z| sigmoid(*z) * sigmoid(-last)).collect(),
+        _ => row.iter().map(|z| sigmoid(*z)).collect(),
+    }
+}
