@@ -170,4 +170,12 @@ pub enum DataError {
         /// Message of the panic.
         message: String,
     },
+    /// A built-in drawing could not be rendered.
+    #[error("cannot draw the built-in drawing `{name}`: {reason}")]
+    Art {
+        /// Name of the drawing.
+        name: String,
+        /// The renderer's reason.
+        reason: String,
+    },
 }
