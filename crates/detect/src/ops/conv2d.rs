@@ -1,0 +1,58 @@
+//! Two-dimensional convolution, with CPU kernels of its own.
+//!
+//! `y[n, o, i, j] = b[o] + Σ_{c, u, v} w[o, c, u, v] · x[n, c, i·s - p + u·d, j·s - p + v·d]`, the cross-correlation that every
+//! framework calls convolution. Burn's `flex` backend computes the weight gradient as a convolution with a kernel as large
+//! as the feature map and copies every activation to another layout; the kernels in `conv2d_kernel` do neither.
+//!
+//! Tensors of other backends and dtypes, and grouped convolutions other than depthwise, go to Burn's own operation.
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::Tensor;
+use burn::tensor::module::conv2d as stock_conv2d;
+use burn::tensor::ops::ConvOptions as StockOptions;
+
+/// Geometry of a convolution; `[height, width]` throughout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvOptions {
+    /// Step of the window in pixels, at least 1.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros added on every side.
+    pub padding: [usize; 2],
+    /// Distance between neighbouring kernel taps in pixels, at least 1.
+    pub dilation: [usize; 2],
+    /// Number of independent channel groups; divides the input and the output channels.
+    pub groups: usize,
+}
+
+impl Default for ConvOptions {
+    fn default() -> Self {
+        ConvOptions { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 }
+    }
+}
+
+impl ConvOptions {
+    /// Options of an ungrouped, undilated convolution with the same stride and padding on both axes.
+    pub fn new(stride: usize, padding: usize) -> Self {
+        ConvOptions { stride: [stride; 2], padding: [padding; 2], ..ConvOptions::default() }
+    }
+
+    fn stock(&self) -> StockOptions<2> {
+        StockOptions::new(self.stride, self.padding, self.dilation, self.groups)
+    }
+}
+
+/// Convolution of a batch of feature maps.
+///
+/// Gradients reach `x`, `weight` and `bias` when they live on an autodiff device.
+///
+/// # Shapes
+///
+/// `x`: `[N, C_in, H, W]`, `weight`: `[C_out, C_in / groups, kh, kw]`, `bias`: `[C_out]`, result: `[N, C_out, H', W']` with
+/// `H' = (H + 2·padding - dilation·(kh - 1) - 1) / stride + 1`.
+///
+/// # Panics
+///
+/// When the shapes do not fit each other or the kernel is larger than the padded map.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions) -> Tensor<4> {
+    stock_conv2d(x, weight, bias, options.stock())
+}

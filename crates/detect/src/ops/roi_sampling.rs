@@ -1,0 +1,114 @@
+//! Where RoIAlign reads a feature map.
+//!
+//! A region is cut into `ph × pw` bins, each bin is sampled on a regular grid by bilinear interpolation, and the samples are
+//! averaged (He et al., Mask R-CNN, arXiv 1703.06870, section 3). Both the grid and the interpolation are products of a row
+//! part and a column part, so one region is described by two short lists of taps, one per axis, shared by all channels:
+//! `out[i, j] = Σ_y Σ_x row[i][y] · column[j][x] · f[y, x]`.
+//!
+//! Borders as in torchvision: a sample outside `[-1, size]` counts as 0, one inside is clamped to the map.
+
+use super::roi_align::{Roi, RoiAlignOptions};
+
+/// One weighted read along an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tap {
+    /// Row or column of the feature map.
+    pub(super) index: usize,
+    /// Share of this row or column in the bin.
+    pub(super) weight: f32,
+}
+
+/// The taps of every bin along one axis of a region.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct AxisTaps {
+    taps: Vec<Tap>,
+    /// End of each bin's taps.
+    ends: Vec<usize>,
+}
+
+impl AxisTaps {
+    /// Taps of bin `bin`, each row or column at most once.
+    pub(super) fn bin(&self, bin: usize) -> &[Tap] {
+        let start = if bin == 0 { 0 } else { self.ends[bin - 1] };
+        &self.taps[start..self.ends[bin]]
+    }
+
+    /// Taps of `bins` bins between `start` and `end` (map coordinates) on an axis of `size` cells.
+    ///
+    /// `sampling_ratio` 0 takes as many samples per bin as it has cells, rounded up.
+    fn new(start: f32, end: f32, bins: usize, size: usize, sampling_ratio: usize) -> Self {
+        let mut axis = AxisTaps { taps: Vec::with_capacity(4 * bins), ends: Vec::with_capacity(bins) };
+        let bin_size = (end - start) / bins as f32;
+        let usable = start.is_finite() && end.is_finite() && bin_size.is_finite() && size > 0;
+        let samples = if sampling_ratio > 0 { sampling_ratio } else { bin_size.ceil().max(0.0) as usize };
+        for bin in 0..bins {
+            if usable {
+                axis.sample_bin(start + bin as f32 * bin_size, bin_size, samples, size);
+            }
+            axis.ends.push(axis.taps.len());
+        }
+        axis
+    }
+
+    fn sample_bin(&mut self, origin: f32, bin_size: f32, samples: usize, size: usize) {
+        let first_tap = self.taps.len();
+        let share = 1.0 / samples.max(1) as f32;
+        let step = bin_size * share;
+        for sample in visible_samples(origin, step, samples, size) {
+            let position = origin + (sample as f32 + 0.5) * step;
+            if !(-1.0..=size as f32).contains(&position) {
+                continue;
+            }
+            let position = position.max(0.0);
+            let low = (position as usize).min(size - 1);
+            let high = (low + 1).min(size - 1);
+            let fraction = if high == low { 0.0 } else { position - low as f32 };
+            self.add(first_tap, low, (1.0 - fraction) * share);
+            self.add(first_tap, high, fraction * share);
+        }
+    }
+
+    fn add(&mut self, first_tap: usize, index: usize, weight: f32) {
+        if weight == 0.0 {
+            return;
+        }
+        let known = self.taps[first_tap..].iter().rposition(|tap| tap.index == index);
+        match known {
+            Some(position) => self.taps[first_tap + position].weight += weight,
+            None => self.taps.push(Tap { index, weight }),
+        }
+    }
+}
+
+/// The samples of a bin that can fall on the map: a region far larger than the map must not cost time for each sample.
+fn visible_samples(origin: f32, step: f32, samples: usize, size: usize) -> std::ops::Range<usize> {
+    if samples <= 16 || step <= 0.0 {
+        return 0..samples;
+    }
+    // One sample of slack on both sides for rounding.
+    let first = ((-1.0 - origin) / step - 1.5).max(0.0) as usize;
+    let last = ((size as f32 - origin) / step + 1.5).max(0.0) as usize;
+    first.min(samples)..last.min(samples)
+}
+
+/// The taps of one region on one feature map.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RoiTaps {
+    pub(super) rows: AxisTaps,
+    pub(super) columns: AxisTaps,
+}
+
+impl RoiTaps {
+    /// Taps of `roi` on a map of `size` (`[H, W]`) whose cells are `1 / scale` pixels apart.
+    pub(super) fn new(roi: &Roi, scale: f32, size: [usize; 2], options: &RoiAlignOptions) -> Self {
+        let offset = if options.aligned { 0.5 } else { 0.0 };
+        let [x1, y1, x2, y2] = roi.bbox.map(|value| value * scale - offset);
+        // The original, unaligned operation stretched every region to at least one cell.
+        let least = if options.aligned { f32::NEG_INFINITY } else { 1.0 };
+        let axis = |start: f32, end: f32, bins: usize, size: usize| {
+            let end = if end - start < least { start + least } else { end };
+            AxisTaps::new(start, end, bins, size, options.sampling_ratio)
+        };
+        RoiTaps { rows: axis(y1, y2, options.output[0], size[0]), columns: axis(x1, x2, options.output[1], size[1]) }
+    }
+}
