@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
-use crate::record::write_atomically;
+use crate::record::write_file;
 
 /// A box that a detector claims to hold an object of a category.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,7 +151,7 @@ pub fn results_json(detections: &[Detection]) -> Result<Vec<u8>> {
 /// # Errors
 /// A detection with a number that is not finite; a file that cannot be written.
 pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<()> {
-    write_atomically(path, &results_json(detections)?)
+    write_file(path, &results_json(detections)?)
 }
 
 /// Streams the array so that an error knows which entry it is about.

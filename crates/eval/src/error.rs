@@ -18,6 +18,9 @@ pub enum EvalError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The data crate could not read or write.
+    #[error(transparent)]
+    Data(#[from] equipoise_data::DataError),
     /// A JSON file is not what it should be.
     #[error("`{}` is not {expected}: {reason}", path.display())]
     Json {

@@ -6,7 +6,7 @@ use equipoise_data::{CategoryId, ClassIndex, Dataset, Group};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{read_rows, table_bytes};
-use super::write_atomically;
+use super::write_file;
 use crate::error::Result;
 use crate::protocol::Evaluation;
 
@@ -77,5 +77,5 @@ pub fn read_classes(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<Class
 /// # Errors
 /// A file that cannot be written.
 pub fn write_classes(path: &Path, rows: &[ClassRow]) -> Result<()> {
-    write_atomically(path, &table_bytes(path, rows)?)
+    write_file(path, &table_bytes(path, rows)?)
 }

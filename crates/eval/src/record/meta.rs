@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::write_atomically;
+use super::write_file;
 use crate::error::{EvalError, Result};
 
 /// Who a run is.
@@ -101,5 +101,5 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
         reason: error.to_string(),
     })?;
     bytes.push(b'\n');
-    write_atomically(path, &bytes)
+    write_file(path, &bytes)
 }

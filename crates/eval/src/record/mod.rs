@@ -178,14 +178,10 @@ fn if_there<T>(path: &Path, read: impl FnOnce(&Path) -> Result<T>) -> Result<Opt
     if path.is_file() { read(path).map(Some) } else { Ok(None) }
 }
 
-/// Writes a file whole or not at all: to a neighbour first, which then takes its name.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file whole or not at all, making its folder.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(EvalError::io("create", parent))?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".part");
-    let part = path.with_file_name(name);
-    std::fs::write(&part, bytes).map_err(EvalError::io("write", &part))?;
-    std::fs::rename(&part, path).map_err(EvalError::io("write", path))
+    Ok(equipoise_data::write_atomically(path, bytes)?)
 }

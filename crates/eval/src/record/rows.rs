@@ -7,33 +7,29 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::write_atomically;
+use super::write_file;
 use crate::error::{EvalError, Result};
 
-/// Reads a table. A last line without its newline that cannot be read is what a crash leaves: it is dropped with a warning.
+/// Reads a table. The writer ends every line, so a last line without its newline is what a crash leaves: it is dropped with a warning even where it
+/// could be read, since a number cut short is still a number.
 ///
 /// # Errors
-/// A file that cannot be read, or any other line that cannot.
+/// A file or a whole line that cannot be read.
 pub(super) fn read_rows<T: DeserializeOwned>(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<T>> {
     let bytes = std::fs::read(path).map_err(EvalError::io("read", path))?;
-    let cut_off = bytes.last().is_some_and(|&b| b != b'\n');
-    let last_line = bytes.iter().filter(|&&b| b == b'\n').count() as u64 + 1;
-    let mut reader = csv::ReaderBuilder::new().from_reader(bytes.as_slice());
-    let mut rows = Vec::new();
-    for (at, row) in reader.deserialize().enumerate() {
-        match row {
-            Ok(row) => rows.push(row),
-            Err(error) => {
-                let line = error.position().map_or(at as u64 + 2, csv::Position::line);
-                if cut_off && line >= last_line {
-                    warnings.push(format!("the last line of `{}` is cut off and was left out", file_name(path)));
-                    break;
-                }
-                return Err(EvalError::Row { path: path.into(), line, reason: reason(&error) });
-            }
-        }
+    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        warnings.push(format!("the last line of `{}` is cut off and was left out", file_name(path)));
     }
-    Ok(rows)
+    let mut reader = csv::ReaderBuilder::new().from_reader(&bytes[..whole]);
+    let rows = reader.deserialize().enumerate().map(|(at, row)| {
+        row.map_err(|error: csv::Error| EvalError::Row {
+            path: path.into(),
+            line: error.position().map_or(at as u64 + 2, csv::Position::line),
+            reason: reason(&error),
+        })
+    });
+    rows.collect()
 }
 
 /// The table as bytes, header first.
@@ -64,7 +60,7 @@ impl RowWriter {
     /// Starts the table with `kept` rows, in place of what was there.
     pub(super) fn start<T: Serialize>(path: &Path, header: &str, kept: &[T]) -> Result<Self> {
         let bytes = if kept.is_empty() { format!("{header}\n").into_bytes() } else { table_bytes(path, kept)? };
-        write_atomically(path, &bytes)?;
+        write_file(path, &bytes)?;
         let file = OpenOptions::new().append(true).open(path).map_err(EvalError::io("write", path))?;
         Ok(Self { path: path.into(), file })
     }

@@ -1,0 +1,10 @@
+//! Integration tests of `equipoise-eval`.
+
+mod compare;
+mod detection;
+mod protocol;
+mod record;
+mod scalar;
+mod smooth;
+mod table;
+mod world;
