@@ -1,0 +1,68 @@
+//! COCO JSON: `images`, `annotations`, `categories`.
+//!
+//! Pictures are named by `file_name`. A file whose LVIS fields stand too far from both ends for [`Format::detects`] arrives here too,
+//! so the content decides once more how pictures are named.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Format, Peek, index::index, json::JsonFile, locate, lvis};
+use crate::{DataError, Dataset, Result};
+
+/// Name of the annotation file in exports of Roboflow, one in each split's folder.
+const ROBOFLOW: &str = "_annotations.coco.json";
+
+/// The COCO format.
+pub struct Coco;
+
+impl Format for Coco {
+    fn name(&self) -> &'static str {
+        "coco"
+    }
+
+    fn detects(&self, file: &Peek) -> bool {
+        is_json_name(&file.path) || file.head.trim_ascii_start().first() == Some(&b'{')
+    }
+
+    fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
+        let file = JsonFile::read(source)?;
+        let order = if file.has_lvis_fields() { lvis::PICTURE_NAMES } else { locate::FILE_NAME_FIRST };
+        index(source, file, images, order)
+    }
+}
+
+/// The JSON data set in folder `path` or in its folder `annotations`; `None` when there is none or `path` is no folder.
+pub fn json_in(path: &Path) -> Result<Option<PathBuf>> {
+    if path.join(ROBOFLOW).is_file() {
+        return Ok(Some(path.join(ROBOFLOW)));
+    }
+    for folder in [path.to_path_buf(), path.join("annotations")] {
+        let found = json_files(&folder)?;
+        match found.as_slice() {
+            [] => continue,
+            [one] => return Ok(Some(one.clone())),
+            many => {
+                let names: Vec<_> = many.iter().map(|p| format!("`{}`", p.display())).collect();
+                return Err(DataError::AmbiguousFolder { path: path.to_path_buf(), found: names.join(", ") });
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let io = |source| DataError::Io { action: "read", path: folder.to_path_buf(), source };
+    let entries = fs::read_dir(folder).map_err(io)?.collect::<std::io::Result<Vec<_>>>().map_err(io)?;
+    let mut files: Vec<_> = entries.into_iter().map(|e| e.path()).filter(|p| is_json_name(p) && p.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn is_json_name(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
+}

@@ -1,0 +1,32 @@
+//! LVIS JSON: COCO with federated lists and counts (arXiv 1908.03195).
+//!
+//! Differences from COCO: categories have `frequency`, `image_count`, `instance_count`; images have `neg_category_ids` and
+//! `not_exhaustive_category_ids`; pictures are named by `coco_url`.
+//!
+//! Trap: the validation set of LVIS v1 mixes pictures of `train2017` and `val2017`, so the last *two* parts of the URL are needed.
+
+use std::path::Path;
+
+use super::{Format, Peek, index::index, json::JsonFile, locate::NamedBy};
+use crate::{Dataset, Result};
+
+/// Where LVIS names its pictures, best first. Sets that are not made of COCO pictures have `file_name` only.
+pub const PICTURE_NAMES: &[NamedBy] = &[NamedBy::UrlTail, NamedBy::File, NamedBy::UrlEnd];
+
+/// The LVIS format.
+pub struct Lvis;
+
+impl Format for Lvis {
+    fn name(&self) -> &'static str {
+        "lvis"
+    }
+
+    fn detects(&self, file: &Peek) -> bool {
+        let fields = ["\"frequency\"", "\"image_count\"", "\"neg_category_ids\"", "\"not_exhaustive_category_ids\""];
+        file.head.trim_ascii_start().first() == Some(&b'{') && fields.iter().any(|field| file.contains(field))
+    }
+
+    fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
+        index(source, JsonFile::read(source)?, images, PICTURE_NAMES)
+    }
+}

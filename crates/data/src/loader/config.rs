@@ -1,0 +1,90 @@
+//! Parameters of the loader.
+
+use crate::{DataError, JitterConfig, Result};
+
+/// Mean of ImageNet's pictures per channel, RGB in 0..=1.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// Standard deviation of ImageNet's pictures per channel, RGB in 0..=1.
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Largest side of a batch, in pixels; a typing error in a recipe must not ask for terabytes.
+const MAX_IMAGE_SIZE: usize = 16_384;
+
+/// Most worker threads and batches loaded ahead.
+const MAX_WORKERS: usize = 1024;
+
+/// How pictures become batches.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoaderConfig {
+    /// The longer side of every picture is brought to this many pixels, up or down.
+    pub image_size: usize,
+    /// Height and width of a batch are padded to a multiple of this: the coarsest stride of the detector.
+    pub stride: usize,
+    /// Chance of a picture being mirrored left to right.
+    pub flip: f32,
+    /// Changes of colour.
+    pub jitter: JitterConfig,
+    /// The size of a picture is multiplied by a factor from this range; what no longer fits `image_size` is cut off at random.
+    pub scale_range: (f32, f32),
+    /// Subtracted from the channels, RGB in 0..=1.
+    pub mean: [f32; 3],
+    /// The channels are divided by this, RGB in 0..=1.
+    pub std: [f32; 3],
+    /// Worker threads; 0 loads in the calling thread.
+    pub workers: usize,
+    /// Batches that may be finished or in work ahead of the reader.
+    pub prefetch: usize,
+}
+
+impl Default for LoaderConfig {
+    fn default() -> Self {
+        Self {
+            image_size: 640,
+            stride: 32,
+            flip: 0.0,
+            jitter: JitterConfig::NONE,
+            scale_range: (1.0, 1.0),
+            mean: IMAGENET_MEAN,
+            std: IMAGENET_STD,
+            workers: 1,
+            prefetch: 4,
+        }
+    }
+}
+
+impl LoaderConfig {
+    /// The same without any augmentation, for scoring.
+    pub fn without_augmentation(self) -> Self {
+        Self { flip: 0.0, jitter: JitterConfig::NONE, scale_range: (1.0, 1.0), ..self }
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`DataError::Option`] for the first value out of range.
+    pub fn check(&self) -> Result<()> {
+        let require = |right: bool, option, got: String, expected: &str| {
+            if right { Ok(()) } else { Err(DataError::Option { option, got, expected: expected.into() }) }
+        };
+        let (low, high) = self.scale_range;
+        require(
+            (1..=MAX_IMAGE_SIZE).contains(&self.image_size),
+            "image_size",
+            self.image_size.to_string(),
+            "1 to 16384",
+        )?;
+        require((1..=MAX_IMAGE_SIZE).contains(&self.stride), "stride", self.stride.to_string(), "1 to 16384")?;
+        require((0.0..=1.0).contains(&self.flip), "flip", self.flip.to_string(), "a chance, 0 to 1")?;
+        let ordered = 0.05 <= low && low <= high && high <= 20.0;
+        require(ordered, "scale_range", format!("{low} to {high}"), "two factors, the smaller first, 0.05 to 20")?;
+        let finite = self.mean.iter().all(|m| m.is_finite());
+        require(finite, "mean", format!("{:?}", self.mean), "three finite numbers")?;
+        let positive = self.std.iter().all(|s| s.is_normal() && *s > 0.0);
+        require(positive, "std", format!("{:?}", self.std), "three positive numbers")?;
+        require(self.workers <= MAX_WORKERS, "workers", self.workers.to_string(), "0 to 1024")?;
+        require((1..=MAX_WORKERS).contains(&self.prefetch), "prefetch", self.prefetch.to_string(), "1 to 1024")?;
+        self.jitter.check()
+    }
+}

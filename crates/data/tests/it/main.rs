@@ -1,0 +1,12 @@
+//! Integration tests of `equipoise-data`.
+
+mod classes;
+mod coco;
+mod demo;
+mod fixture;
+mod hostile;
+mod loader;
+mod lvis;
+mod pictures;
+mod samplers;
+mod write;
