@@ -197,3 +197,121 @@ pub(super) fn finish(mut canvas: Canvas, rng: &mut ChaCha8Rng) -> Vec<u8> {
     }
     rgb
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{
+        art::CLASSES,
+        random::{Purpose, stream},
+    };
+
+    const SQUARE: &str =
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 36 36"><path fill="#F00" d="M0 0h36v36H0z"/></svg>"##;
+
+    fn square(sprite: &Sprite, class: ClassIndex, x: f32, y: f32, size: f32) -> Item {
+        let pose = Pose { center: [x + size / 2.0, y + size / 2.0], size, angle: 0.0, flip: false };
+        Item::new(class, sprite.place(&pose, &Tone::NONE))
+    }
+
+    #[test]
+    fn boxes_follow_what_can_be_seen() {
+        let sprite = Sprite::render("square", SQUARE, 64).unwrap();
+        let mut items = [square(&sprite, 0, 10.0, 10.0, 20.0), square(&sprite, 1, 20.0, 5.0, 30.0)];
+        look(&mut items, 64);
+        assert_eq!(items[0].seen, Some(Seen { class: 0, bbox: [10, 10, 20, 30], area: 200 }));
+        assert_eq!(items[1].seen, Some(Seen { class: 1, bbox: [20, 5, 50, 35], area: 900 }));
+    }
+
+    #[test]
+    fn a_hidden_object_is_taken_out_and_hides_nothing() {
+        let sprite = Sprite::render("square", SQUARE, 64).unwrap();
+        let mut items = [
+            square(&sprite, 0, 41.0, 41.0, 10.0),
+            square(&sprite, 1, 25.0, 25.0, 20.0),
+            square(&sprite, 2, 0.0, 0.0, 40.0),
+        ];
+        look(&mut items, 64);
+        assert_eq!(items[1].seen.map(|seen| seen.area), Some(400 - 225));
+        assert_eq!(items[0].seen.map(|seen| seen.area), Some(100 - 16));
+        // Moved up, the middle one shows only 76 of its 400 pixels.
+        items[1] = square(&sprite, 1, 22.0, 22.0, 20.0);
+        items[0] = square(&sprite, 0, 39.0, 39.0, 10.0);
+        look(&mut items, 64);
+        assert_eq!(items[1].seen, None);
+        assert_eq!(items[0].seen, Some(Seen { class: 0, bbox: [39, 39, 49, 49], area: 99 }));
+    }
+
+    #[test]
+    fn what_hangs_over_the_edge_is_clipped_and_counted_whole() {
+        let sprite = Sprite::render("square", SQUARE, 64).unwrap();
+        let mut items = [square(&sprite, 0, -4.0, 50.0, 20.0), square(&sprite, 1, -14.0, 0.0, 20.0)];
+        look(&mut items, 64);
+        assert_eq!(items[0].seen, Some(Seen { class: 0, bbox: [0, 50, 16, 64], area: 224 }));
+        assert_eq!(items[1].seen, None, "6 of 20 columns are less than the least visible share");
+    }
+
+    #[test]
+    fn every_class_asked_for_is_shown_even_in_a_crowd() {
+        let sprites: Vec<Sprite> =
+            CLASSES[..40].iter().map(|icon| Sprite::render(icon.name, icon.svg, 64).unwrap()).collect();
+        for (index, kinds) in [1usize, 3, 8, 16, 40].into_iter().enumerate() {
+            let style = Style { side: 128, split: Split::Val, clutter: 3 };
+            let classes: Vec<ClassIndex> = (0..kinds).chain(0..kinds.min(6)).collect();
+            let rng = &mut stream(11, Purpose::Val, index as u64);
+            let scene = compose(rng, &sprites, &classes, &style).unwrap();
+            assert_eq!(scene.rgb.len(), 3 * 128 * 128);
+            for class in 0..kinds {
+                assert!(scene.objects.iter().any(|seen| seen.class == class), "class {class} of {kinds} is lost");
+            }
+            for seen in &scene.objects {
+                let [x1, y1, x2, y2] = seen.bbox;
+                assert!(x1 < x2 && y1 < y2 && x2 <= 128 && y2 <= 128);
+                assert!(seen.area > 0 && seen.area <= (x2 - x1) * (y2 - y1));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_pasted_lies_outside_the_boxes() {
+        let sprites: Vec<Sprite> =
+            CLASSES[..30].iter().map(|icon| Sprite::render(icon.name, icon.svg, 64).unwrap()).collect();
+        let style = Style { side: 96, split: Split::Train, clutter: 0 };
+        for index in 0..30 {
+            let rng = &mut stream(6, Purpose::Train, index);
+            let classes: Vec<ClassIndex> = (0..9).map(|_| rng.random_range(0..30)).collect();
+            let items = lay_out(rng, &sprites, &classes, &style).unwrap();
+            let mut light = vec![1.0f32; 96 * 96];
+            items.iter().for_each(|item| item.patch.for_each_inside(96, |at, pixel| light[at] *= 1.0 - pixel[3]));
+            // Two pixels for soft edges, of which none counts as visible by itself.
+            let boxed = |x: u32, y: u32| {
+                let near = |[x1, y1, x2, y2]: [u32; 4]| x + 2 >= x1 && x < x2 + 2 && y + 2 >= y1 && y < y2 + 2;
+                items.iter().filter_map(|item| item.seen).any(|seen| near(seen.bbox))
+            };
+            for (at, light) in light.iter().enumerate() {
+                let (x, y) = (at as u32 % 96, at as u32 / 96);
+                assert!(*light > 0.5 || boxed(x, y), "something without a label at {x}, {y} of scene {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_scene_is_a_background() {
+        let style = Style { side: 64, split: Split::Train, clutter: 0 };
+        let scene = compose(&mut stream(0, Purpose::Train, 0), &[], &[], &style).unwrap();
+        assert_eq!((scene.rgb.len(), scene.objects.len()), (3 * 64 * 64, 0));
+    }
+
+    #[test]
+    fn poses_stay_within_a_fifth_outside() {
+        let sprite = Sprite::render("square", SQUARE, 64).unwrap();
+        let rng = &mut stream(2, Purpose::Train, 0);
+        for _ in 0..300 {
+            let pose = pose(rng, &sprite, 40.0, 100);
+            for (center, length) in pose.center.into_iter().zip(sprite.footprint(&pose)) {
+                assert!(center - length / 2.0 >= -OUTSIDE * length - 1e-3);
+                assert!(center + length / 2.0 <= 100.0 + OUTSIDE * length + 1e-3);
+            }
+        }
+    }
+}

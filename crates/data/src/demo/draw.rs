@@ -48,7 +48,6 @@ pub(super) struct Patch {
     pub x: i32,
     pub y: i32,
     pub width: usize,
-    pub height: usize,
     pub pixels: Vec<[f32; 4]>,
 }
 
@@ -128,7 +127,7 @@ impl Sprite {
                 pixels.push(tone.apply(sum.map(|c| c / (4.0 * 255.0))));
             }
         }
-        Patch { x, y, width, height, pixels }
+        Patch { x, y, width, pixels }
     }
 }
 
@@ -143,9 +142,10 @@ impl Level {
         let (fu, fv) = (u - u0, v - v0);
         let (i, j) = (u0 as isize, v0 as isize);
         let taps = [(0, 0, (1.0 - fu) * (1.0 - fv)), (1, 0, fu * (1.0 - fv)), (0, 1, (1.0 - fu) * fv), (1, 1, fu * fv)];
+        let inner = i >= 0 && j >= 0 && i + 1 < self.width as isize && j + 1 < self.height as isize;
         for (di, dj, weight) in taps {
             let (px, py) = (i + di, j + dj);
-            if px >= 0 && py >= 0 && (px as usize) < self.width && (py as usize) < self.height {
+            if inner || (px >= 0 && py >= 0 && (px as usize) < self.width && (py as usize) < self.height) {
                 let pixel = self.pixels[py as usize * self.width + px as usize];
                 for (total, value) in sum.iter_mut().zip(pixel) {
                     *total += weight * f32::from(value);
@@ -268,7 +268,7 @@ mod tests {
         let sprite = Sprite::render("square", SQUARE, 128).unwrap();
         let pose = Pose { center: [20.0, 30.0], size: 16.0, angle: 0.0, flip: true };
         let patch = sprite.place(&pose, &Tone::NONE);
-        assert_eq!((patch.x, patch.y, patch.width, patch.height), (12, 22, 16, 16));
+        assert_eq!((patch.x, patch.y, patch.width, patch.pixels.len()), (12, 22, 16, 256));
         assert_eq!(patch.solid(), 256);
         let mut canvas = Canvas { side: 64, pixels: vec![[0.0, 0.0, 1.0]; 64 * 64] };
         canvas.paste(&patch);

@@ -19,7 +19,7 @@ mod truth;
 
 use std::path::{Path, PathBuf};
 
-use rand::RngExt;
+use rand::{RngExt, seq::SliceRandom};
 use rayon::prelude::*;
 
 pub use config::{DemoConfig, RareImages};
@@ -107,7 +107,6 @@ fn instances(
     groups: &[Group],
     split: Split,
 ) -> Vec<ClassIndex> {
-    use rand::seq::SliceRandom;
     let mut wanted = Vec::new();
     for &class in classes {
         let single = (split == Split::Train && groups[class] == Group::Rare) || chance(rng, 60);

@@ -144,3 +144,85 @@ fn choose(room: &[u64], free: &[bool], rng: &mut ChaCha8Rng) -> usize {
         })
         .expect("the ticket is below the sum of the weights")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::demo::art::CLASSES;
+
+    fn split(plan: &Plan) -> [usize; 3] {
+        [Group::Rare, Group::Common, Group::Frequent].map(|group| plan.groups.iter().filter(|&&g| g == group).count())
+    }
+
+    /// Fails unless every class is in exactly its number of pictures, and in none twice.
+    fn check_counts(pictures: &[Vec<ClassIndex>], counts: &[u64]) {
+        let mut found = vec![0; counts.len()];
+        for classes in pictures {
+            assert!(classes.is_sorted_by(|a, b| a < b), "a class is twice in a picture: {classes:?}");
+            classes.iter().for_each(|&class| found[class] += 1);
+        }
+        assert_eq!(found, counts);
+    }
+
+    #[test]
+    fn sixty_categories_have_the_shape_of_lvis_with_a_steep_tail() {
+        let plan = Plan::new(&DemoConfig::default());
+        assert_eq!(split(&plan), [17, 23, 20]);
+        let mut rare: Vec<u64> = plan.counts.iter().copied().filter(|&count| count <= 10).collect();
+        rare.sort_unstable();
+        assert!(rare[rare.len() * 3 / 4] <= 3 && rare[rare.len() - 1] <= 6);
+        assert_eq!(plan.counts.iter().max(), Some(&105));
+        let empty = plan.train.iter().chain(&plan.val).filter(|classes| classes.is_empty()).count();
+        assert_eq!(empty, 0);
+        assert!(plan.train.iter().all(|classes| classes.len() <= 8));
+    }
+
+    #[test]
+    fn the_whole_curve_comes_back_at_its_own_length() {
+        assert_eq!([0.0, 10.0, 1200.0, 1202.0].map(lvis_count), [1977, 1940, 1, 1]);
+        assert_eq!(lvis_count(5.0), 1959);
+    }
+
+    #[test]
+    fn resampling_keeps_the_sizes_counted_from_the_full_curve() {
+        let pairs = |categories, frequent_images| -> u64 {
+            let rare_images = RareImages::Lvis;
+            let config = DemoConfig { categories, frequent_images, rare_images, ..DemoConfig::default() };
+            sorted_counts(&config).iter().sum()
+        };
+        // Class-image pairs of 60 and 300 ranks of all 1,203 counts, counted apart from this code.
+        assert!(pairs(60, 105).abs_diff(3_092) <= 3);
+        assert!(pairs(60, 150).abs_diff(3_916) <= 4);
+        assert!(pairs(300, 120).abs_diff(16_901) <= 17);
+    }
+
+    #[test]
+    fn the_tail_follows_the_option() {
+        let with = |rare_images| sorted_counts(&DemoConfig { rare_images, ..DemoConfig::default() });
+        let tail = |counts: Vec<u64>| counts[43..].to_vec();
+        assert_eq!(tail(with(RareImages::Fixed(2))), [2; 17]);
+        assert_eq!(tail(with(RareImages::Lvis)).iter().sum::<u64>(), 73);
+        assert!(tail(with(RareImages::Steep)).iter().sum::<u64>() < 50);
+        assert_eq!(with(RareImages::Lvis)[..43], with(RareImages::Steep)[..43]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn counts_come_out_exactly(
+            seed in any::<u64>(), categories in 3..=CLASSES.len(), extra in 0usize..300, per_class in 1usize..12, tight in any::<bool>(),
+        ) {
+            let val_images = per_class + if tight { 0 } else { extra };
+            let config = DemoConfig {
+                seed, categories, images: 105 + extra, val_images, val_images_per_class: per_class, ..DemoConfig::default()
+            };
+            let plan = Plan::new(&config);
+            check_counts(&plan.train, &plan.counts);
+            check_counts(&plan.val, &vec![per_class as u64; categories]);
+            prop_assert_eq!((plan.train.len(), plan.val.len()), (config.images, val_images));
+            prop_assert!(split(&plan).iter().all(|&count| count > 0));
+        }
+    }
+}
