@@ -3,6 +3,28 @@
 //! Letters used in shapes: `N` images, `K` foreground classes, `H, W` height and width (in that order), `G` ground-truth boxes.
 //! Boxes are `[x1, y1, x2, y2]` in pixels, `x2` and `y2` exclusive, so width is `x2 - x1`.
 //!
+//! | step | item |
+//! |---|---|
+//! | read COCO or LVIS JSON, checked and dense | [`Dataset::read`], [`Format`] |
+//! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
+//! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
+//! | decode, resize, change colours | [`picture`] |
+//! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
+//! | write LVIS JSON; write any file whole or not at all | [`write_lvis`], [`write_atomically`] |
+//! | tell whether a checkpoint fits | [`ClassList`] |
+//! | a long-tailed set from nothing | [`demo`] |
+//!
+//! **Errors and warnings.** What makes a data set wrong is a [`DataError`] that names file, id and way out: JSON that is damaged, lists
+//! that are missing, ids that repeat or lead nowhere, numbers that are not finite, pictures that do not decode or are not the annotated
+//! ones. What is merely untidy is survived and counted in [`Dataset::warnings`]: boxes without area or outside their picture, objects
+//! given twice, categories without any object. No file and no option makes this crate panic.
+//!
+//! **Groups.** Rare, common and frequent are told apart by *training* images. `frequency` and `image_count` of the file win; without
+//! them the file is counted. A validation set must therefore adopt the counts of its training set.
+//!
+//! **Reproducible.** Orders and augmentation are functions of (seed, epoch, position). They do not depend on the number of workers, and
+//! a run that resumes in the middle of an epoch sees the pictures that it would have seen.
+//!
 //! ```
 //! use std::sync::Arc;
 //!

@@ -4,9 +4,13 @@
 //! arbitrary, and black or white edges would be a hint to the class). EXIF rotation is not applied: annotation tools disagree on it,
 //! and COCO's boxes belong to the pixels as stored.
 
-use std::{io, path::Path};
+use std::{
+    fs::File,
+    io::{self, BufRead, Cursor, Read, Seek},
+    path::Path,
+};
 
-use image::{DynamicImage, ImageError, ImageReader, Rgba};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Rgba};
 
 use super::Picture;
 use crate::{DataError, Result};
@@ -14,23 +18,46 @@ use crate::{DataError, Result};
 /// What shows through transparent pixels.
 const BACKDROP: u32 = 128;
 
+/// What is wrong with a file that ends before the picture does.
+const CUT_SHORT: &str = "the file is cut short or empty";
+
 /// Most memory that decoding one picture may take: a header can claim any size.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Decodes the JPEG or PNG file at `path`; its content decides which, not its name.
 ///
 /// # Errors
-/// [`DataError::Io`] when the file cannot be read, [`DataError::Picture`] when it is no picture, damaged, or larger than 1 GiB decoded.
+/// [`DataError::Io`] when the file cannot be read, [`DataError::Picture`] when it is no picture, damaged, cut short, or larger than
+/// 1 GiB.
 pub fn decode(path: &Path) -> Result<Picture> {
-    let decoded = open(path)?.decode().map_err(|e| picture_error(path, e))?;
+    let io = |source| DataError::Io { action: "read", path: path.to_path_buf(), source };
+    let broken = |problem: &str| DataError::Picture { path: path.to_path_buf(), problem: problem.into() };
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(broken("the file is larger than 1 GiB"));
+    }
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map_err(io)?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_complete(&bytes) {
+        return Err(broken(CUT_SHORT));
+    }
+    let decoded = limited(reader).decode().map_err(|e| picture_error(path, e))?;
     let rgb = match decoded {
         DynamicImage::ImageRgb8(rgb) => rgb,
         other if other.color().has_alpha() => over_backdrop(other),
         other => other.into_rgb8(),
     };
     let (width, height) = rgb.dimensions();
-    Picture::new(width, height, rgb.into_raw())
-        .ok_or_else(|| DataError::Picture { path: path.to_path_buf(), problem: "the picture has no pixels".into() })
+    Picture::new(width, height, rgb.into_raw()).ok_or_else(|| broken("the picture has no pixels"))
+}
+
+/// Whether the end marker comes after the start of the last scan.
+///
+/// The decoder fills what is missing with grey, so half a picture would be trained on as if it were whole. Inside a scan every 0xff
+/// is followed by 0 or a restart marker, so the two markers cannot occur by chance; a thumbnail lies before the scan.
+fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) > last([0xff, 0xda])
 }
 
 /// `[width, height]` of the picture at `path` from its header.
@@ -38,17 +65,17 @@ pub fn decode(path: &Path) -> Result<Picture> {
 /// # Errors
 /// As [`decode`].
 pub fn dimensions(path: &Path) -> Result<[u32; 2]> {
-    let (width, height) = open(path)?.into_dimensions().map_err(|e| picture_error(path, e))?;
+    let io = |source| DataError::Io { action: "read", path: path.to_path_buf(), source };
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(io)?;
+    let (width, height) = limited(reader).into_dimensions().map_err(|e| picture_error(path, e))?;
     Ok([width, height])
 }
 
-fn open(path: &Path) -> Result<ImageReader<io::BufReader<std::fs::File>>> {
-    let io = |source| DataError::Io { action: "read", path: path.to_path_buf(), source };
-    let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(io)?;
+fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    Ok(reader)
+    reader
 }
 
 fn picture_error(path: &Path, error: ImageError) -> DataError {
@@ -57,7 +84,7 @@ fn picture_error(path: &Path, error: ImageError) -> DataError {
         ImageError::IoError(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
             DataError::Io { action: "read", path, source }
         }
-        ImageError::IoError(_) => DataError::Picture { path, problem: "the file is cut short or empty".into() },
+        ImageError::IoError(_) => DataError::Picture { path, problem: CUT_SHORT.into() },
         ImageError::Unsupported(_) => DataError::Picture { path, problem: "it is neither JPEG nor PNG".into() },
         other => DataError::Picture { path, problem: other.to_string() },
     }

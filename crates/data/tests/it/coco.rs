@@ -1,6 +1,6 @@
 //! Reading COCO files.
 
-use equipoise_data::{CategoryId, DataError, Dataset, Group, ImageId, Peek};
+use equipoise_data::{CategoryId, DataError, Dataset, FORMATS, Group, ImageId, Peek};
 
 use crate::fixture::{Folder, coco};
 
@@ -143,4 +143,17 @@ fn peeking_sees_both_ends_of_a_long_file() {
     let path = folder.file("long", format!("head{}tail", " ".repeat(300_000)));
     let peek = Peek::at(&path).unwrap();
     assert!(peek.contains("head") && peek.contains("tail") && !peek.contains("body"));
+}
+
+#[test]
+fn every_format_has_a_name_of_its_own_and_keeps_off_other_files() {
+    let folder = Folder::new();
+    let other = Peek::at(&folder.file("picture.jpg", b"\xff\xd8\xff\xe0 \"frequency\"")).unwrap();
+    for (i, format) in FORMATS.iter().enumerate() {
+        assert!(format.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+        assert!(FORMATS[..i].iter().all(|f| f.name() != format.name()));
+        assert!(!format.detects(&other), "{} takes a picture for a data set", format.name());
+        let error = format.read(&folder.path().join("gone"), None).unwrap_err();
+        assert!(matches!(&error, DataError::Io { path, .. } if path.ends_with("gone")), "{error}");
+    }
 }

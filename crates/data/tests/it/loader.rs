@@ -250,7 +250,7 @@ proptest! {
         prop_assert_eq!(batch.pixels.len(), batch.shape.iter().product::<usize>());
         prop_assert!(batch.pixels.iter().all(|v| v.is_finite()));
         for axis in 0..2 {
-            prop_assert!(batch.shape[2 + axis] % stride == 0 && image.size[axis] <= batch.shape[2 + axis]);
+            prop_assert!(batch.shape[2 + axis].is_multiple_of(stride) && image.size[axis] <= batch.shape[2 + axis]);
         }
         for [x1, y1, x2, y2] in image.boxes.iter().chain(&image.crowds) {
             prop_assert!(0.0 <= *x1 && x1 < x2 && *x2 <= image.size[1] as f32);

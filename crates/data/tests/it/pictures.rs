@@ -51,8 +51,11 @@ fn a_jpeg_is_recognised_by_its_content() {
 fn damaged_pictures_are_named_and_never_panic() {
     let folder = Folder::new();
     let png = encoded(RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8, y as u8, 1])), ImageFormat::Png);
+    let jpeg = encoded(RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8, y as u8, 1])), ImageFormat::Jpeg);
     for (name, bytes) in [
-        ("empty.jpg", &b""[..]),
+        ("half.jpg", &jpeg[..jpeg.len() - 200]),
+        ("no_end.jpg", &jpeg[..jpeg.len() - 1]),
+        ("empty.jpg", b""),
         ("empty.png", b""),
         ("text.png", b"hello"),
         ("cut.png", &png[..png.len() / 2]),
@@ -63,6 +66,7 @@ fn damaged_pictures_are_named_and_never_panic() {
         assert!(matches!(error, DataError::Picture { .. }), "{name}: {error:?}");
         assert!(error.to_string().contains(name), "{error}");
     }
+    decode(&folder.file("junk_behind.jpg", [&jpeg[..], b"\0\0behind"].concat())).unwrap();
     let error = decode(&folder.path().join("gone.png")).unwrap_err();
     assert!(matches!(error, DataError::Io { action: "read", .. }), "{error:?}");
 }
