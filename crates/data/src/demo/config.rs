@@ -63,7 +63,7 @@ impl DemoConfig {
     pub fn quick() -> Self {
         Self {
             categories: 12,
-            images: 120,
+            images: 160,
             side: 96,
             val_images: 24,
             val_images_per_class: 6,

@@ -25,7 +25,7 @@ pub struct CropSet {
 }
 
 impl CropSet {
-    /// Renders all drawings once, for crops of `side` pixels.
+    /// Renders all drawings once, on all cores, for crops of `side` pixels.
     ///
     /// # Errors
     /// [`DataError::Option`] when `side` is not in 16..=512.

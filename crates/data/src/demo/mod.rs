@@ -3,7 +3,8 @@
 //! Drawings from Twemoji are pasted onto procedural backgrounds and written as PNG files plus LVIS JSON, so that everything downstream
 //! reads ordinary files. Image counts follow LVIS's curve; labels are exhaustive; the validation set is flat and has backgrounds of its own.
 //! Train and val share drawings: the set shows a mechanism and is no benchmark.
-//! The same seed gives the same bytes, whatever the number of threads.
+//! The same seed gives the same bytes, whatever the number of threads. Trap: between machines with different maths libraries, sines and
+//! powers may differ in their last bit, and with them a pixel here and there.
 
 mod art;
 mod background;
@@ -46,6 +47,16 @@ pub struct DemoSet {
 /// Builds the set in `dir` on `threads` threads (0: one per core), or returns at once when it is there already.
 ///
 /// A half-built set, or one of other options, is built anew.
+///
+/// ```
+/// use equipoise_data::{Dataset, demo};
+/// # let folder = tempfile::tempdir()?;
+/// # let dir = folder.path();
+/// let set = demo::build(dir, &demo::DemoConfig::quick(), 2)?;
+/// let val = Dataset::read(&set.val, None)?;
+/// assert_eq!((val.num_classes(), val.images.len()), (12, 24));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`DataError::Option`] for an option outside its range or a folder that holds something else, [`DataError::Io`] when a file cannot be written.
