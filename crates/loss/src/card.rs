@@ -1,5 +1,7 @@
 //! The card of a loss: what a reader needs to choose it.
 
+use crate::{LossError, Result};
+
 /// Title, source, formula, state and defaults of a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
@@ -21,4 +23,14 @@ pub struct Card {
     pub options: &'static [(&'static str, &'static str, &'static str)],
     /// What goes wrong easily.
     pub traps: &'static str,
+}
+
+impl Card {
+    /// An error that names the option unless its value is finite and `in_range`.
+    pub(crate) fn demand(&self, option: &str, value: f64, in_range: bool, expected: &str) -> Result<()> {
+        if value.is_finite() && in_range {
+            return Ok(());
+        }
+        Err(LossError::Option { loss: self.name, reason: format!("`{option}` must be {expected}, but is {value}") })
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, FloatDType, Tensor};
 
 use crate::{Card, ClassTargets, GradientLedger, Label, LedgerDelta, LossError, Result};
 
@@ -13,7 +13,7 @@ use crate::{Card, ClassTargets, GradientLedger, Label, LedgerDelta, LossError, R
 pub struct LossStep {
     /// The normalised loss, natural logarithm.
     pub value: f64,
-    /// Gradient of `value` with respect to the logits, detached, `[R, C]`.
+    /// Gradient of `value` with respect to the logits, detached, `[R, C]`, f32 whatever the logits are.
     pub gradient: Tensor<2>,
     /// What to commit to the ledger once the optimizer has stepped.
     pub delta: LedgerDelta,
@@ -46,19 +46,23 @@ pub trait ClassLoss: Debug + Send + Sync {
 
     /// Unreduced terms by tensor operations: the definition every faster path is tested against.
     ///
-    /// Their sum divided by [`ClassLoss::normalizer`] is the loss; weights made from the ledger are constants in it.
+    /// Their sum, divided by [`ClassLoss::normalizer`] and multiplied by [`ClassLoss::loss_weight`], is the loss; weights
+    /// made from the ledger are constants in it.
     ///
     /// # Shapes
-    /// `logits` `[R, C]` → `[R, C]`
+    /// `logits` `[R, C]` in f32 → `[R, C]`
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2>;
 
-    /// Class scores at inference, probabilities.
+    /// Class scores at inference, probabilities in f32.
     ///
     /// # Shapes
     /// `logits` `[R, C]` → `[R, K]`
     fn scores(&self, logits: Tensor<2>) -> Tensor<2>;
 
     /// Value, gradient and sums in float64 by plain loops, `logits` being `[R, C]` row by row.
+    ///
+    /// # Panics
+    /// When rows, channels or ledger do not fit; [`ClassLoss::check`] says so beforehand.
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64;
 
     /// Scores of one row in float64, `[C]` → `[K]`.
@@ -79,25 +83,27 @@ pub trait ClassLoss: Debug + Send + Sync {
     /// The ledger's weights are those of the steps before: the caller commits `delta` after its optimizer step.
     ///
     /// # Shapes
-    /// `logits` `[R, C]`, on any device, tracked or not
+    /// `logits` `[R, C]`, on any device, tracked or not, in any precision: half-precision logits are computed in f32, since
+    /// in half precision `1 - 1e-4` is 1
     ///
     /// # Errors
-    /// When rows, channels or ledger do not fit, or a logit is not finite.
+    /// When rows, channels or ledger do not fit, or a logit is not finite, even in an ignored row.
     fn step(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Result<LossStep> {
         let [rows, channels] = logits.dims();
         self.check(rows, channels, targets, ledger)?;
         let device = logits.device().inner();
         if targets.counted_rows() == 0 {
-            let gradient = Tensor::zeros([rows, channels], &device);
+            let gradient = Tensor::zeros([rows, channels], (&device, DType::F32));
             return Ok(LossStep { value: 0.0, gradient, delta: LedgerDelta::zeros(targets.num_classes()) });
         }
-        let leaf = if logits.is_autodiff() { logits.detach().inner() } else { logits };
+        let leaf = logits.inner().cast(FloatDType::F32);
         let host = leaf.to_data_as::<f32>();
         check_finite(host.as_slice::<f32>().expect("the data was just converted to f32"), channels)?;
         let leaf = leaf.autodiff().require_grad();
         let sum = self.terms(leaf.clone(), targets, ledger).sum();
         let value = f64::from(sum.clone().inner().into_scalar::<f32>());
-        let gradient = leaf.grad(&sum.backward()).unwrap_or_else(|| Tensor::zeros([rows, channels], &device));
+        let gradient =
+            leaf.grad(&sum.backward()).unwrap_or_else(|| Tensor::zeros([rows, channels], (&device, DType::F32)));
         let data = gradient.to_data_as::<f32>();
         let delta = sums(data.as_slice::<f32>().expect("the data was just converted to f32"), channels, targets);
         let scale = self.loss_weight() / self.normalizer(targets);
@@ -165,7 +171,7 @@ pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
     let mut gradient = vec![0.0; logits.len()];
     let mut value = 0.0;
     for (index, (logits, gradient)) in
-        logits.chunks_exact(channels).zip(gradient.chunks_exact_mut(channels)).enumerate()
+        logits.chunks_exact(channels.max(1)).zip(gradient.chunks_exact_mut(channels.max(1))).enumerate()
     {
         if targets.column(index).is_some() {
             value += row(index, logits, gradient);

@@ -16,12 +16,24 @@ pub enum LossError {
         /// All registered names.
         known: String,
     },
-    /// An option of a loss is unknown or has a wrong type or value.
+    /// A loss has no option of this name.
+    #[error("loss `{loss}` has no option `{name}`{}; known options: {known}", nearest(suggestion))]
+    UnknownOption {
+        /// The loss whose options were read.
+        loss: &'static str,
+        /// The name that was set.
+        name: String,
+        /// The nearest option, if one is near.
+        suggestion: Option<&'static str>,
+        /// All options of the loss.
+        known: String,
+    },
+    /// An option of a loss has a wrong type or value.
     #[error("loss `{loss}`: {reason}")]
     Option {
         /// The loss whose options were read.
         loss: &'static str,
-        /// What is wrong, with the known options.
+        /// What is wrong, and what is expected.
         reason: String,
     },
     /// The logits do not have the number of channels that the loss declares.
@@ -68,17 +80,27 @@ pub enum LossError {
         /// What it is.
         got: String,
     },
-    /// The ledger counts other classes than the targets.
+    /// The ledger counts other classes than the targets or the delta.
     #[error(
         "the gradient ledger has {ledger} classes, but the targets have {targets}; a ledger belongs to one class list"
     )]
     LedgerClasses {
         /// Classes of the ledger.
         ledger: usize,
-        /// Classes of the targets.
+        /// Classes of the targets, or of the delta made from them.
         targets: usize,
     },
-    /// A logit is not finite, so that value and gradient would be.
+    /// Sums for the ledger differ in length, or hold a value that is not a finite number of at least zero.
+    #[error("`{field}` of the gradient ledger: expected {expected}, got {got}; the sums cannot be used")]
+    LedgerSums {
+        /// The list of sums.
+        field: &'static str,
+        /// What it must hold.
+        expected: String,
+        /// What it holds.
+        got: String,
+    },
+    /// A logit is not finite, so that neither value nor gradient would be.
     #[error("row {row}, channel {channel}: the logit is {value}; lower the learning rate or clip gradients")]
     NotFinite {
         /// Row of the logit.

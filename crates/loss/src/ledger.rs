@@ -37,6 +37,10 @@ impl LedgerDelta {
     }
 }
 
+/// Joins the sums of micro-batches or workers.
+///
+/// # Panics
+/// When the two count different numbers of classes.
 impl std::ops::AddAssign<&LedgerDelta> for LedgerDelta {
     fn add_assign(&mut self, other: &LedgerDelta) {
         add(&mut self.positive, &other.positive);
@@ -46,14 +50,32 @@ impl std::ops::AddAssign<&LedgerDelta> for LedgerDelta {
     }
 }
 
-/// Accumulated positive and negative gradients of every class. Saved with the checkpoint.
+/// Accumulated positive and negative gradients of every class. Saved with the checkpoint; reading it back checks it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Sums")]
 pub struct GradientLedger {
     positive: Vec<f64>,
     negative: Vec<f64>,
     instances: Vec<f64>,
     steps: u64,
+}
+
+/// A ledger as it stands in a file, not checked yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sums {
+    positive: Vec<f64>,
+    negative: Vec<f64>,
+    instances: Vec<f64>,
+    steps: u64,
+}
+
+impl TryFrom<Sums> for GradientLedger {
+    type Error = LossError;
+
+    fn try_from(sums: Sums) -> Result<Self> {
+        Self::from_sums(sums.positive, sums.negative, sums.instances, sums.steps)
+    }
 }
 
 impl GradientLedger {
@@ -68,27 +90,20 @@ impl GradientLedger {
     /// # Errors
     /// When the three lists differ in length or hold a value that is not finite or below zero.
     pub fn from_sums(positive: Vec<f64>, negative: Vec<f64>, instances: Vec<f64>, steps: u64) -> Result<Self> {
-        let classes = positive.len();
-        for (field, values) in [("positive", &positive), ("negative", &negative), ("instances", &instances)] {
-            if values.len() != classes || values.iter().any(|value| !value.is_finite() || *value < 0.0) {
-                return Err(LossError::Targets {
-                    field,
-                    expected: format!("{classes} finite sums of at least 0"),
-                    got: format!("{values:?}"),
-                });
-            }
-        }
+        check_sums(&positive, &negative, &instances)?;
         Ok(Self { positive, negative, instances, steps })
     }
 
     /// Adds a step's sums. A delta without rows leaves the ledger untouched, so that an empty batch is no step.
     ///
     /// # Errors
-    /// When the delta counts another number of classes.
+    /// When the delta counts another number of classes, or a sum is not finite or below zero: it would stay for good. The
+    /// ledger is then as it was.
     pub fn commit(&mut self, delta: &LedgerDelta) -> Result<()> {
         if delta.positive.len() != self.num_classes() {
             return Err(LossError::LedgerClasses { ledger: self.num_classes(), targets: delta.positive.len() });
         }
+        check_sums(&delta.positive, &delta.negative, &delta.instances)?;
         if delta.rows > 0 {
             add(&mut self.positive, &delta.positive);
             add(&mut self.negative, &delta.negative);
@@ -133,6 +148,22 @@ impl GradientLedger {
     pub fn ratios(&self) -> Vec<f64> {
         (0..self.num_classes()).map(|class| self.ratio(class)).collect()
     }
+}
+
+/// Checks that three lists of sums have one length and hold finite numbers of at least 0.
+fn check_sums(positive: &[f64], negative: &[f64], instances: &[f64]) -> Result<()> {
+    let classes = positive.len();
+    for (field, values) in [("positive", positive), ("negative", negative), ("instances", instances)] {
+        if values.len() != classes {
+            let (expected, got) = (format!("{classes} sums, one for each class"), format!("{} sums", values.len()));
+            return Err(LossError::LedgerSums { field, expected, got });
+        }
+        if let Some(class) = values.iter().position(|value| !value.is_finite() || *value < 0.0) {
+            let got = format!("{} for class {class}", values[class]);
+            return Err(LossError::LedgerSums { field, expected: "finite sums of at least 0".into(), got });
+        }
+    }
+    Ok(())
 }
 
 fn add(sums: &mut [f64], more: &[f64]) {

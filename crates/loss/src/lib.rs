@@ -25,7 +25,7 @@
 //!     let step = loss.step(logits.clone(), &targets, &ledger)?;
 //!     let driver = (logits * Tensor::from_inner(step.gradient)).sum();
 //!     let gradients = GradientsParams::from_grads(driver.backward(), &head);
-//!     head = sgd.step(0.1.into(), head, gradients);
+//!     head = sgd.step(0.1, head, gradients);
 //!     ledger.commit(&step.delta)?;
 //! }
 //! assert_eq!(ledger.steps(), 5);

@@ -1,6 +1,6 @@
 //! Stable pieces of losses on sigmoids.
 
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 use crate::ClassTargets;
 
@@ -14,15 +14,27 @@ pub fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// Bias at which a sigmoid says `prior`: `-log((1 - prior) / prior)` (focal loss, arXiv 1708.02002, section 4.1).
+/// Bias at which a sigmoid says `prior`, a probability strictly between 0 and 1: `-log((1 - prior) / prior)` (focal loss, arXiv 1708.02002, section 4.1).
 pub fn prior_bias(prior: f64) -> f64 {
     -((1.0 - prior) / prior).ln()
+}
+
+/// Initial bias of `K` classes and, where there is one, of the background column after them.
+pub(crate) fn bias(num_classes: usize, prior: f64, background: Option<f64>) -> Vec<f32> {
+    let mut bias = vec![prior_bias(prior) as f32; num_classes];
+    bias.extend(background.map(|prior| prior_bias(prior) as f32));
+    bias
 }
 
 /// Binary cross-entropy of a logit `z` with target `t` (0 or 1) in logits form.
 pub(crate) fn bce_f64(z: f64, positive: bool) -> f64 {
     let margin = if positive { z } else { -z };
     (-margin).max(0.0) + (-margin.abs()).exp().ln_1p()
+}
+
+/// Derivative of [`bce_f64`] by the logit: `sigmoid(z) - t`, as one sigmoid, so that nothing cancels.
+pub(crate) fn bce_gradient_f64(z: f64, positive: bool) -> f64 {
+    if positive { -sigmoid(-z) } else { sigmoid(z) }
 }
 
 /// Binary cross-entropy per element, `[R, C]` → `[R, C]`, `targets` being 0 or 1.
@@ -48,6 +60,7 @@ pub(crate) fn weigh(terms: Tensor<2>, targets: &ClassTargets, device: &Device) -
 /// # Shapes
 /// `[R, C]` → `[R, K]`
 pub(crate) fn scores(logits: Tensor<2>, background: bool) -> Tensor<2> {
+    let logits = logits.cast(FloatDType::F32);
     let probabilities = activation::sigmoid(logits.clone());
     if !background {
         return probabilities;

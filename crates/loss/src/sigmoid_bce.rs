@@ -8,14 +8,16 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Result, sigmoid};
 
 /// Options of [`SigmoidBce`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SigmoidBceConfig {
-    /// Prior probability behind the initial bias.
+    /// Prior probability behind the initial bias of the classes.
     pub prior: f64,
+    /// Prior probability behind the initial bias of the background column; 0.5 is neutral.
+    pub background_prior: f64,
     /// Whether the head has a background column.
     pub background: bool,
     /// Factor of the loss.
@@ -24,7 +26,20 @@ pub struct SigmoidBceConfig {
 
 impl Default for SigmoidBceConfig {
     fn default() -> Self {
-        Self { prior: 0.001, background: true, loss_weight: 1.0 }
+        Self { prior: 0.001, background_prior: 0.001, background: true, loss_weight: 1.0 }
+    }
+}
+
+impl SigmoidBceConfig {
+    /// Checks that every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first option that is not.
+    pub fn check(&self) -> Result<()> {
+        for (name, prior) in [("prior", self.prior), ("background_prior", self.background_prior)] {
+            CARD.demand(name, prior, prior > 0.0 && prior < 1.0, "a probability strictly between 0 and 1")?;
+        }
+        CARD.demand("loss_weight", self.loss_weight, self.loss_weight >= 0.0, "at least 0")
     }
 }
 
@@ -51,7 +66,8 @@ pub const CARD: Card = Card {
     scores: "sigmoid(z_j) * (1 - sigmoid(z_K)); sigmoid(z_j) without a background column",
     state: "none",
     options: &[
-        ("prior", "0.001", "prior probability behind the initial bias of all columns"),
+        ("prior", "0.001", "prior probability behind the initial bias of the classes"),
+        ("background_prior", "0.001", "the same for the background column; 0.5 is neutral"),
         ("background", "true", "add a background column K"),
         ("loss_weight", "1.0", "factor of the loss"),
     ],
@@ -68,7 +84,8 @@ impl ClassLoss for SigmoidBce {
     }
 
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
-        vec![sigmoid::prior_bias(self.config.prior) as f32; self.channels(num_classes)]
+        let background = self.config.background.then_some(self.config.background_prior);
+        sigmoid::bias(num_classes, self.config.prior, background)
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
@@ -89,7 +106,7 @@ impl ClassLoss for SigmoidBce {
                 if targets.is_judged(row, column) {
                     let positive = own == Some(column);
                     value += targets.row_weight(row) * sigmoid::bce_f64(*z, positive);
-                    *gradient = targets.row_weight(row) * (sigmoid::sigmoid(*z) - f64::from(positive));
+                    *gradient = targets.row_weight(row) * sigmoid::bce_gradient_f64(*z, positive);
                 }
             }
             value

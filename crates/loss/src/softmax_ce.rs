@@ -3,11 +3,11 @@
 //! `L = (1/R) sum_i -log softmax(z_i)_{y_i}`, background being column `K`. All terms of a row but the one in its label's
 //! column are 0; its gradient `softmax - onehot` reaches every column. A class that was not judged in a row leaves its softmax.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{FloatDType, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Result, sigmoid};
 
 /// Added to the logit of a class that was not judged: its probability is 0 in f32, and nothing overflows.
 const EXCLUDED: f32 = -1e9;
@@ -23,6 +23,16 @@ pub struct SoftmaxCeConfig {
 impl Default for SoftmaxCeConfig {
     fn default() -> Self {
         Self { loss_weight: 1.0 }
+    }
+}
+
+impl SoftmaxCeConfig {
+    /// Checks that every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first option that is not.
+    pub fn check(&self) -> Result<()> {
+        CARD.demand("loss_weight", self.loss_weight, self.loss_weight >= 0.0, "at least 0")
     }
 }
 
@@ -78,7 +88,7 @@ impl ClassLoss for SoftmaxCe {
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
         let [rows, channels] = logits.dims();
-        activation::softmax(logits, 1).slice([0..rows, 0..channels - 1])
+        activation::softmax(logits.cast(FloatDType::F32), 1).slice([0..rows, 0..channels - 1])
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {

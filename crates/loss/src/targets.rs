@@ -1,6 +1,6 @@
 //! What every row of the logits should have said: a class, background, or nothing.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::{LossError, Result};
 
@@ -213,6 +213,6 @@ impl ClassTargets {
         for row in 0..self.rows() {
             values.extend((0..channels).map(|column| value(row, column)));
         }
-        Tensor::from_data(TensorData::new(values, [self.rows(), channels]), device)
+        Tensor::from_data(TensorData::new(values, [self.rows(), channels]), (device, DType::F32))
     }
 }

@@ -1,0 +1,227 @@
+//! What every registered loss must keep to: its card, its shapes, and the agreement of its three ways to compute.
+
+use burn::tensor::{Device, Tensor};
+use equipoise_loss::{ClassTargets, GradientLedger, Label, LossError};
+
+use crate::batch::{Batch, Extras, Random, assert_close, losses, step, tensor, values};
+
+const ROWS: usize = 30;
+const CLASSES: usize = 5;
+/// Float32 tensors against float64 loops, on values of up to a few tens and gradients of up to five.
+const F32: f64 = 2e-6;
+
+/// Every loss with a batch of each kind.
+fn each(mut check: impl FnMut(&str, &dyn equipoise_loss::ClassLoss, &Batch)) {
+    for (name, loss) in losses() {
+        for (seed, extras) in Extras::ALL.into_iter().enumerate() {
+            let batch = Batch::random(seed as u64, ROWS, CLASSES, loss.channels(CLASSES), extras);
+            check(&format!("{name}, batch {seed}"), &*loss, &batch);
+        }
+    }
+}
+
+#[test]
+fn channels_and_bias_have_one_length() {
+    for (name, loss) in losses() {
+        for classes in [1, 2, 60, 1203] {
+            let bias = loss.bias_init(classes);
+            assert_eq!(bias.len(), loss.channels(classes), "{name}");
+            assert!(loss.channels(classes) >= classes, "{name}");
+            assert!(bias.iter().all(|bias| bias.is_finite()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn tensors_agree_with_float64() {
+    each(|name, loss, batch| {
+        let expected = loss.step_f64(&batch.logits, &batch.targets(), &batch.ledger);
+        let got = step(loss, batch);
+        assert_eq!(got.gradient.dims(), [batch.rows(), batch.channels], "{name}");
+        assert_close(name, &[got.value], &[expected.value], F32);
+        assert_close(name, &values(&got.gradient), &expected.gradient, F32);
+        assert_close(name, &got.delta.positive, &expected.delta.positive, F32);
+        assert_close(name, &got.delta.negative, &expected.delta.negative, F32);
+        assert_eq!(got.delta.instances, expected.delta.instances, "{name}");
+        assert_eq!(got.delta.rows, expected.delta.rows, "{name}");
+        assert!(expected.gradient.iter().any(|gradient| *gradient != 0.0), "{name}");
+    });
+}
+
+#[test]
+fn terms_sum_to_the_value() {
+    each(|name, loss, batch| {
+        let targets = batch.targets();
+        let terms = loss.terms(batch.tensor(&Device::flex()), &targets, &batch.ledger);
+        assert_eq!(terms.dims(), [batch.rows(), batch.channels], "{name}");
+        let terms = values(&terms);
+        let value = terms.iter().sum::<f64>() / loss.normalizer(&targets) * loss.loss_weight();
+        assert_close(name, &[value], &[step(loss, batch).value], F32);
+        assert!(terms.iter().all(|term| *term >= 0.0), "{name}: a negative term");
+    });
+}
+
+#[test]
+fn scores_agree_with_float64_and_are_probabilities() {
+    each(|name, loss, batch| {
+        let scores = loss.scores(batch.tensor(&Device::flex()));
+        assert_eq!(scores.dims(), [batch.rows(), CLASSES], "{name}");
+        let expected: Vec<Vec<f64>> = batch.logits.chunks(batch.channels).map(|row| loss.scores_f64(row)).collect();
+        assert_close(name, &values(&scores), &expected.concat(), 1e-6);
+        assert!(expected.concat().iter().all(|score| (0.0..=1.0).contains(score)), "{name}");
+    });
+}
+
+#[test]
+fn gradient_equals_central_differences() {
+    const H: f64 = 1e-5;
+    each(|name, loss, batch| {
+        let targets = batch.targets();
+        let value = |logits: &[f64]| loss.step_f64(logits, &targets, &batch.ledger).value;
+        let gradient = loss.step_f64(&batch.logits, &targets, &batch.ledger).gradient;
+        let mut logits = batch.logits.clone();
+        let mut slopes = Vec::with_capacity(logits.len());
+        for at in 0..logits.len() {
+            let z = batch.logits[at];
+            logits[at] = z + H;
+            let above = value(&logits);
+            logits[at] = z - H;
+            slopes.push((above - value(&logits)) / (2.0 * H));
+            logits[at] = z;
+        }
+        assert_close(name, &gradient, &slopes, 1e-8);
+    });
+}
+
+#[test]
+fn permuting_classes_permutes_everything() {
+    let order = [3, 0, 4, 1, 2];
+    each(|name, loss, batch| {
+        let rows = batch.rows();
+        let pick = |values: &[f64]| -> Vec<f64> { order.iter().map(|from| values[*from]).collect() };
+        let columns = |values: &[f64]| -> Vec<f64> {
+            values.chunks(batch.channels).flat_map(|row| [pick(row), row[CLASSES..].to_vec()].concat()).collect()
+        };
+        let label = |label: &Label| match label {
+            Label::Class(class) => Label::Class(order.iter().position(|from| from == class).unwrap()),
+            other => *other,
+        };
+        let judged = |judged: &Vec<bool>| -> Vec<bool> {
+            (0..rows).flat_map(|row| order.map(|from| judged[row * CLASSES + from])).collect()
+        };
+        let ledger = &batch.ledger;
+        let sums = [ledger.positive(), ledger.negative(), ledger.instances()].map(pick);
+        let [positive, negative, instances] = sums;
+        let permuted = Batch {
+            labels: batch.labels.iter().map(label).collect(),
+            judged: batch.judged.as_ref().map(judged),
+            logits: columns(&batch.logits),
+            ledger: GradientLedger::from_sums(positive, negative, instances, ledger.steps()).unwrap(),
+            ..batch.clone()
+        };
+        let before = loss.step_f64(&batch.logits, &batch.targets(), ledger);
+        let after = loss.step_f64(&permuted.logits, &permuted.targets(), &permuted.ledger);
+        assert_close(name, &[after.value], &[before.value], 1e-13);
+        assert_close(name, &after.gradient, &columns(&before.gradient), 1e-13);
+        assert_close(name, &after.delta.positive, &pick(&before.delta.positive), 1e-13);
+        assert_close(name, &after.delta.negative, &pick(&before.delta.negative), 1e-13);
+        assert_eq!(after.delta.instances, pick(&before.delta.instances), "{name}");
+        for (row, permuted) in batch.logits.chunks(batch.channels).zip(permuted.logits.chunks(batch.channels)) {
+            assert_close(name, &loss.scores_f64(permuted), &pick(&loss.scores_f64(row)), 1e-13);
+        }
+    });
+}
+
+#[test]
+fn tracked_and_plain_logits_give_the_same_bits() {
+    each(|name, loss, batch| {
+        let targets = batch.targets();
+        let plain = step(loss, batch);
+        let leaf = batch.tensor(&Device::flex().autodiff()).require_grad();
+        for logits in [leaf.clone(), leaf.mul_scalar(1.0), batch.tensor(&Device::flex()).autodiff()] {
+            let tracked = loss.step(logits, &targets, &batch.ledger).unwrap();
+            assert_eq!(tracked.value, plain.value, "{name}");
+            assert_eq!(values(&tracked.gradient), values(&plain.gradient), "{name}");
+            assert_eq!(tracked.delta, plain.delta, "{name}");
+            assert!(!tracked.gradient.is_autodiff(), "{name}: the gradient must be detached");
+        }
+    });
+}
+
+/// `(logits * gradient).sum()` must move parameters exactly as the loss itself would.
+#[test]
+fn driving_a_network_by_the_gradient_equals_autodiff() {
+    const FEATURES: usize = 4;
+    let device = Device::flex().autodiff();
+    each(|name, loss, batch| {
+        let mut random = Random(99);
+        let mut draw = |count: usize| -> Vec<f64> { (0..count).map(|_| random.between(-1.0, 1.0)).collect() };
+        let features = tensor(&draw(batch.rows() * FEATURES), FEATURES, &device);
+        let weight = tensor(&draw(FEATURES * batch.channels), batch.channels, &device).require_grad();
+        let targets = batch.targets();
+
+        let logits = features.clone().matmul(weight.clone());
+        let step = loss.step(logits.clone(), &targets, &batch.ledger).unwrap();
+        let driver = (logits * Tensor::from_inner(step.gradient)).sum();
+        let driven = weight.grad(&driver.backward()).unwrap();
+
+        let logits = features.matmul(weight.clone());
+        let scale = loss.loss_weight() / loss.normalizer(&targets);
+        let value = loss.terms(logits, &targets, &batch.ledger).sum().mul_scalar(scale as f32);
+        assert_close(name, &[step.value], &[f64::from(value.clone().inner().into_scalar::<f32>())], F32);
+        let direct = weight.grad(&value.backward()).unwrap();
+        assert_close(name, &values(&driven), &values(&direct), F32);
+    });
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_errors() {
+    for (name, loss) in losses() {
+        let batch = Batch::random(1, 4, CLASSES, loss.channels(CLASSES), Extras::default());
+        let (targets, device) = (batch.targets(), Device::flex());
+        let run = |rows: usize, channels: usize, ledger: usize| {
+            loss.step(Tensor::zeros([rows, channels], &device), &targets, &GradientLedger::new(ledger)).unwrap_err()
+        };
+        let error = run(4, batch.channels + 1, CLASSES);
+        assert!(
+            matches!(error, LossError::Channels { expected, got, classes: CLASSES, .. }
+                if expected == batch.channels && got == batch.channels + 1),
+            "{name}: {error}"
+        );
+        let error = run(5, batch.channels, CLASSES);
+        assert!(matches!(error, LossError::Rows { logits: 5, targets: 4 }), "{name}: {error}");
+        let error = run(4, batch.channels, CLASSES - 1);
+        assert!(matches!(error, LossError::LedgerClasses { ledger: 4, targets: CLASSES }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_logit_that_is_not_finite_is_named() {
+    for (name, loss) in losses() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut batch = Batch::random(1, 6, CLASSES, loss.channels(CLASSES), Extras::default());
+            batch.logits[3 * batch.channels + 2] = bad;
+            let error = loss.step(batch.tensor(&Device::flex()), &batch.targets(), &batch.ledger).unwrap_err();
+            assert!(matches!(error, LossError::NotFinite { row: 3, channel: 2, .. }), "{name}: {error}");
+            assert!(error.to_string().starts_with("row 3, channel 2: the logit is "), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_step_changes_neither_ledger_nor_targets_and_repeats_itself() {
+    each(|name, loss, batch| {
+        let (targets, ledger) = (batch.targets(), batch.ledger.clone());
+        let first = loss.step(batch.tensor(&Device::flex()), &targets, &ledger).unwrap();
+        let second = loss.step(batch.tensor(&Device::flex()), &targets, &ledger).unwrap();
+        assert_eq!((first.value, &first.delta), (second.value, &second.delta), "{name}");
+        assert_eq!(values(&first.gradient), values(&second.gradient), "{name}");
+        assert_eq!((&ledger, &targets), (&batch.ledger, &batch.targets()), "{name}");
+    });
+}
+
+#[test]
+fn out_of_range_labels_are_errors() {
+    let error = ClassTargets::new(vec![Label::Background, Label::Class(5)], CLASSES).unwrap_err();
+    assert!(matches!(error, LossError::LabelOutOfRange { row: 1, label: 5, classes: CLASSES }), "{error}");
+}

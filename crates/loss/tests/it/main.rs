@@ -1,0 +1,11 @@
+//! Integration tests of `equipoise-loss`.
+
+mod batch;
+mod conformance;
+mod conformance_values;
+mod defects;
+mod eqlv2;
+mod golden;
+mod ledger;
+mod registry;
+mod targets;
