@@ -1,0 +1,55 @@
+//! Writes a report and every figure from made-up runs: `cargo run -p equipoise-eval --example sample_report -- FOLDER`. For those who change how they look.
+
+#[path = "../tests/it/synthetic.rs"]
+mod synthetic;
+
+use std::path::{Path, PathBuf};
+
+use equipoise_data::Group;
+use equipoise_eval::report::{DEMO_NOTES, ReportInput, headline, write_report};
+use equipoise_eval::{LabelledBox, annotate};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("name a folder")?);
+    for (name, classes, count) in [("two", 60, 2), ("twelve", 60, 12), ("lvis", 1203, 3)] {
+        sample(&folder.join(name), classes, count)?;
+    }
+    Ok(())
+}
+
+fn sample(folder: &Path, classes: usize, count: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let pictures = folder.join("pictures");
+    std::fs::create_dir_all(&pictures)?;
+    let (train, val) = synthetic::sets(classes, Some(&pictures));
+    assert!(synthetic::has_group(&train, Group::Rare), "the set has a tail");
+    let kinds = [("Sigmoid BCE", "sigmoid", 0.06), ("EQL v2", "eqlv2", 0.45)];
+    let runs: Vec<_> = (0..count)
+        .map(|i| {
+            let (title, loss, tail) = kinds.get(i).copied().unwrap_or(("Rival loss", "rival", 0.05 * i as f64));
+            synthetic::run(&format!("run{i}"), title, loss, tail, i as u64, &train, &val)
+        })
+        .collect();
+    let input = ReportInput {
+        title: "equipoise: a sample of a report",
+        runs: &runs,
+        train: &train,
+        val: &val,
+        checks: &[],
+        notes: DEMO_NOTES,
+        credits: "Shapes drawn by the sample itself.",
+    };
+    println!("{}: {}", write_report(folder, &input)?.display(), headline(&runs));
+    let image = &val.images[0];
+    let boxes: Vec<LabelledBox> = image
+        .objects
+        .iter()
+        .map(|o| LabelledBox {
+            bbox: o.bbox,
+            name: train.categories[o.class].name.clone(),
+            score: Some(0.87),
+            class: o.class,
+        })
+        .collect();
+    annotate(&image::open(&image.path)?.to_rgb8(), &boxes)?.save(folder.join("annotated.png"))?;
+    Ok(())
+}

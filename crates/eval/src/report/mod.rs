@@ -1,0 +1,169 @@
+//! The report on the long tail: one page that works offline, and its figures as files.
+//!
+//! Everything on the page is computed from the runs' own files. Text out of files is escaped, pictures are inside the page, nothing is fetched. The same
+//! runs give the same bytes.
+
+mod classes;
+mod comparison;
+mod gallery;
+mod headline;
+mod matched;
+mod page;
+
+use std::path::{Path, PathBuf};
+
+use equipoise_data::{Dataset, Group};
+
+use crate::error::{EvalError, Result};
+use crate::figure::svg::escape;
+use crate::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curves, median, ratio_over_steps};
+use crate::record::{RunRecord, final_ledger, write_file};
+use comparison::contenders;
+
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportInput<'a> {
+    /// Title of the page.
+    pub title: &'a str,
+    /// The runs; the first is the baseline that others are compared to.
+    pub runs: &'a [RunRecord],
+    /// The training set, for counts.
+    pub train: &'a Dataset,
+    /// The validation set, for the gallery; its pictures are read from their paths.
+    pub val: &'a Dataset,
+    /// What was checked beyond the report's own check, in words.
+    pub checks: &'a [Check],
+    /// What the data are and are not: paragraphs separated by empty lines. [`DEMO_NOTES`] for the built-in set.
+    pub notes: &'a str,
+    /// Whose work is shown, as licences ask: paragraphs separated by empty lines.
+    pub credits: &'a str,
+}
+
+/// Something that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Whether it is as it should be.
+    pub passed: bool,
+    /// What was found, in a sentence with its numbers.
+    pub text: String,
+}
+
+/// What to keep in mind about the built-in demo set.
+pub const DEMO_NOTES: &str = "The pictures are drawings: emoji of one family, turned, scaled, tinted and partly hidden, on made-up backgrounds. \
+The counts are shaped like those of LVIS: a few classes own most of the objects, and a third of the classes have at most ten training pictures.\n\n\
+So this page shows a mechanism, not a benchmark: how a loss treats classes that are seldom seen, on a set small enough to train on a laptop in minutes. \
+The numbers say nothing about photographs, about large models, or about published tables, and must not be set beside them.";
+
+/// Above this median gradient ratio of rare classes, the weights of EQL v2 are near 1 and the method hardly acts.
+pub const ACTING_BELOW: f64 = 0.6;
+
+/// Median gradient ratio of the rare classes at the end of a run; `None` without a ledger or rare classes.
+pub fn rare_ratio(run: &RunRecord) -> Option<f64> {
+    let ledger = final_ledger(&run.ledger);
+    median(ledger.iter().filter(|row| row.group == Group::Rare).map(|row| row.ratio))
+}
+
+/// Whether EQL v2 had anything to do in a run: the median final gradient ratio of rare classes against [`ACTING_BELOW`].
+pub fn ratio_check(run: &RunRecord) -> Option<Check> {
+    let median = rare_ratio(run)?;
+    let passed = median < ACTING_BELOW;
+    let verdict = if passed {
+        "below 0.6, so the tail was out of balance and the method acts"
+    } else {
+        "not below 0.6, so the tail was nearly in balance and the method is nearly switched off"
+    };
+    let title = if run.meta.title.is_empty() { &run.meta.name } else { &run.meta.title };
+    Some(Check {
+        passed,
+        text: format!("Median final gradient ratio g of rare classes under {title} is {median:.2}: {verdict}."),
+    })
+}
+
+/// The one sentence about the runs that a terminal prints, as it stands at the head of the page.
+pub fn headline(runs: &[RunRecord]) -> String {
+    headline::sentences(&contenders(runs)).join(" ")
+}
+
+/// Writes `report.html` and `figures/` into a folder and returns the path of the page.
+///
+/// A picture that cannot be read is left out of the gallery and named on the page.
+///
+/// # Errors
+/// No runs, or a file that cannot be written.
+pub fn write_report(out: &Path, input: &ReportInput) -> Result<PathBuf> {
+    if input.runs.is_empty() {
+        return Err(EvalError::Report("there is no run to report on; name at least one run directory".into()));
+    }
+    let figures = Figures::draw(input);
+    for figure in figures.all() {
+        figure.write(&out.join("figures"))?;
+    }
+    let path = out.join("report.html");
+    write_file(&path, html(input, &figures).as_bytes())?;
+    Ok(path)
+}
+
+struct Figures {
+    ratio: Option<Figure>,
+    steps: Vec<Figure>,
+    class_ap: Option<Figure>,
+    losses: Option<Figure>,
+    histogram: Option<Figure>,
+}
+
+impl Figures {
+    fn draw(input: &ReportInput) -> Self {
+        let contenders = contenders(input.runs);
+        let pair = contenders.iter().take(1).chain(headline::challenger(&contenders));
+        let steps =
+            pair.filter_map(|c| ratio_over_steps(c.runs[0], &format!("ratio_over_steps_{}", file_stem(c.runs[0]))));
+        Self {
+            ratio: gradient_ratio(input.runs),
+            steps: steps.collect(),
+            class_ap: class_ap(input.runs),
+            losses: loss_curves(input.runs),
+            histogram: class_histogram(input.train),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Figure> {
+        [&self.ratio, &self.class_ap, &self.losses, &self.histogram].into_iter().flatten().chain(&self.steps)
+    }
+}
+
+/// The run's name as part of a file name.
+fn file_stem(run: &RunRecord) -> String {
+    run.meta.name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+fn html(input: &ReportInput, figures: &Figures) -> String {
+    let contenders = contenders(input.runs);
+    let mut page = page::Page::new(input.title, &headline::sentences(&contenders), &page::facts(input));
+    page.section("result", "Result", &(comparison::table(&contenders) + &page::checks(input)));
+    let of = |figure: Option<&Figure>, text: &str| figure.map(|f| page::figure(f, text));
+    page.optional("ratio", "Gradient ratio", of(figures.ratio.as_ref(), RATIO));
+    page.optional("classes-ap", "AP and training pictures", of(figures.class_ap.as_ref(), CLASS_AP));
+    page.optional("gallery", "Pictures", gallery::gallery(input, &contenders));
+    let steps: Vec<String> =
+        figures.steps.iter().enumerate().map(|(at, f)| page::figure(f, if at == 0 { STEPS } else { "" })).collect();
+    page.optional("steps", "Ratio over steps", (!steps.is_empty()).then(|| steps.concat()));
+    page.optional("losses", "Losses", of(figures.losses.as_ref(), ""));
+    page.optional("tail", "The long tail", of(figures.histogram.as_ref(), ""));
+    page.optional("table", "Every class", classes::table(input.runs));
+    page.section("settings", "Settings", &page::settings(input));
+    let notes = page::paragraphs(input.notes) + &page::warnings(input.runs);
+    page.optional("notes", "What this is and is not", (!notes.is_empty()).then_some(notes));
+    let credits = page::paragraphs(input.credits);
+    page.optional("credits", "Credits", (!credits.is_empty()).then_some(credits));
+    page.finish()
+}
+
+const RATIO: &str = "For every class the ledger adds up how hard its logit was pushed up by its own objects (positive) and down by everything else \
+(negative). A class far below 1 has mostly been told “this is not you”. EQL v2 reads this ratio while it trains, and weighs both sides to lift the tail.";
+const CLASS_AP: &str =
+    "Where the tail is lost: classes with few training pictures stand on the left. Hover over a dot for its class.";
+const STEPS: &str = "The same ratio at several moments of training: pale is early, dark is late.";
+
+pub(crate) fn text(value: impl std::fmt::Display) -> String {
+    escape(value)
+}
