@@ -28,10 +28,11 @@ pub(crate) fn overlay(svg: &mut Svg, marks: &[Mark], (width, height): (f64, f64)
     let mut taken: Vec<[f64; 4]> = Vec::new();
     for mark in marks.iter().filter(|mark| !mark.label.is_empty()) {
         let label = fitted(&mark.label, font, true, width - font);
-        let size = (text_width(&label, font, true) + font * 0.7, font * 1.35);
+        let room = text_width(&label, font, true);
+        let size = (room + font * 0.7, font * 1.35);
         let chip = place(mark.bbox, size, (width, height), &taken);
         svg.rect([chip[0], chip[1], size.0, size.1], mark.ink, 0.92);
-        svg.text((chip[0] + font * 0.35, chip[1] + font * 1.02), label, Type::new(WHITE, font).bold());
+        svg.text((chip[0] + font * 0.35, chip[1] + font * 1.02), label, Type::new(WHITE, font).bold().wide(room));
         taken.push(chip);
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn png(name: &str, svg: &str, scale: f32) -> Result<Vec<u8>> {
     // Opaque: premultiplied and straight colours are the same, and the alpha channel is dead weight.
     let rgb: Vec<u8> = canvas.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
     let mut out = Vec::new();
-    PngEncoder::new_with_quality(&mut out, CompressionType::Best, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut out, CompressionType::Default, FilterType::Adaptive)
         .write_image(&rgb, canvas.width(), canvas.height(), ExtendedColorType::Rgb8)
         .map_err(|error| EvalError::Draw { what: name.into(), reason: error.to_string() })?;
     Ok(out)

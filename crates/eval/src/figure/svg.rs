@@ -58,11 +58,13 @@ pub(crate) struct Type {
     pub anchor: Anchor,
     /// Degrees, clockwise, about the text's point.
     pub turn: f64,
+    /// Exact width, whatever typeface the reader has.
+    pub width: Option<f64>,
 }
 
 impl Type {
     pub fn new(ink: Ink, size: f64) -> Self {
-        Self { ink, size, bold: false, anchor: Anchor::Start, turn: 0.0 }
+        Self { ink, size, bold: false, anchor: Anchor::Start, turn: 0.0, width: None }
     }
 
     pub fn bold(self) -> Self {
@@ -75,6 +77,10 @@ impl Type {
 
     pub fn end(self) -> Self {
         Self { anchor: Anchor::End, ..self }
+    }
+
+    pub fn wide(self, width: f64) -> Self {
+        Self { width: Some(width), ..self }
     }
 
     pub fn turned(self, turn: f64) -> Self {
@@ -186,8 +192,11 @@ impl Svg {
         } else {
             format!(r#" transform="rotate({} {x} {y})""#, short(style.turn))
         };
+        let length = style.width.map_or_else(String::new, |width| {
+            format!(r#" textLength="{}" lengthAdjust="spacingAndGlyphs""#, short(width))
+        });
         self.push(format_args!(
-            r#"<text x="{x}" y="{y}" font-size="{}" fill="{}" class="f-{}"{weight}{anchor}{turn}>{}</text>"#,
+            r#"<text x="{x}" y="{y}" font-size="{}" fill="{}" class="f-{}"{weight}{anchor}{turn}{length}>{}</text>"#,
             short(style.size),
             style.ink.light,
             style.ink.name,

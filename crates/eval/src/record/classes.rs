@@ -6,7 +6,7 @@ use equipoise_data::{CategoryId, ClassIndex, Dataset, Group};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{read_rows, table_bytes};
-use super::write_file;
+use super::{RunDir, write_file};
 use crate::error::Result;
 use crate::protocol::Evaluation;
 
@@ -78,4 +78,13 @@ pub fn read_classes(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<Class
 /// A file that cannot be written.
 pub fn write_classes(path: &Path, rows: &[ClassRow]) -> Result<()> {
     write_file(path, &table_bytes(path, rows)?)
+}
+
+/// Writes `metrics.json` and `classes.csv` of a run; `train` gives the counts.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_evaluation(dir: &RunDir, evaluation: &Evaluation, train: &Dataset) -> Result<()> {
+    evaluation.metrics.write(&dir.metrics())?;
+    write_classes(&dir.classes(), &class_rows(evaluation, train))
 }

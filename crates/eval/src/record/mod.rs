@@ -21,7 +21,7 @@ mod rows;
 
 use std::path::{Path, PathBuf};
 
-pub use classes::{ClassRow, class_rows, read_classes, write_classes};
+pub use classes::{ClassRow, class_rows, read_classes, write_classes, write_evaluation};
 pub use history::{HistoryRow, HistoryWriter, read_history};
 pub use ledger::{LedgerRow, LedgerWriter, final_ledger, ledger_steps, read_ledger, snapshot};
 pub use meta::{RunMeta, Timing};

@@ -74,10 +74,12 @@ pub(super) fn table(contenders: &[Contender]) -> String {
         };
         rows += &format!("<tr><th scope=\"row\">{}<small>{seeds}</small></th>{cells}</tr>\n", text(&contender.title));
     }
+    let seeds = contenders.iter().any(|c| c.runs.len() > 1);
+    let seeds = if seeds { " ±: half the range over the runs of a row." } else { "" };
     format!(
         "<div class=\"wide\"><table class=\"numbers\"><thead><tr><th scope=\"col\">run</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n\
          <p class=\"aside\">In %, higher is better, best in bold; below it the difference to the first row in points. AP: mean over IoU 0.50 to 0.95 and all \
-         classes. APr, APc, APf: the same over rare, common and frequent classes, so AP is not their mean. AP50r: rare classes at IoU 0.50. AR: average recall.</p>\n"
+         classes. APr, APc, APf: the same over rare, common and frequent classes, so AP is not their mean. AP50r: rare classes at IoU 0.50. AR: average recall.{seeds}</p>\n"
     )
 }
 

@@ -72,8 +72,8 @@ pub(super) fn gallery(input: &ReportInput, contenders: &[Contender]) -> Option<S
 
 const INTRODUCTION: &str = "<p>The first validation picture of each class, from the class with the fewest training pictures upwards; none is chosen by what \
 a detector made of it. Each detector shows its best claims: as many as there are objects and one more, scores from 0.05.</p>\n\
-<p class=\"key\"><span class=\"box truth\"></span>truth <span class=\"box right\"></span>right: class and place agree (IoU ≥ 0.5) \
-<span class=\"box wrong\"></span>wrong, dashed: another class, a loose box, nothing there, or found twice</p>\n";
+<p class=\"key\"><span><i class=\"box truth\"></i>truth</span><span><i class=\"box right\"></i>right: class and place agree (IoU ≥ 0.5)</span>\
+<span><i class=\"box wrong\"></i>wrong: another class, a loose box, nothing there, or found twice</span></p>\n";
 
 /// Classes with their pictures, by group and then rarest first.
 fn choice<'a>(train: &Dataset, val: &'a Dataset) -> Vec<(usize, &'a ImageRecord)> {

@@ -120,9 +120,12 @@ fn winners(contenders: &[Contender]) -> Option<String> {
         scored.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(c, v)| (c.title.as_str(), percent(Some(v))))
     };
     let ((rare, apr), (all, ap)) = (best("APr")?, best("AP")?);
-    (contenders.len() > 2).then(|| {
-        format!("Of all {}, {rare} is first on rare classes (APr {apr}) and {all} overall (AP {ap}).", contenders.len())
-    })
+    let claim = if rare == all {
+        format!("{rare} is first on rare classes (APr {apr}) and overall (AP {ap})")
+    } else {
+        format!("{rare} is first on rare classes (APr {apr}) and {all} overall (AP {ap})")
+    };
+    (contenders.len() > 2).then(|| format!("Of all {}, {claim}.", contenders.len()))
 }
 
 fn seeds(challenger: &Contender, baseline: &Contender) -> String {

@@ -9,6 +9,7 @@ mod gallery;
 mod headline;
 mod matched;
 mod page;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ use crate::figure::svg::escape;
 use crate::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curves, median, ratio_over_steps};
 use crate::record::{RunRecord, final_ledger, write_file};
 use comparison::contenders;
+
+pub use terminal::comparison_table;
 
 /// What a report is made of.
 #[derive(Clone, Copy, Debug)]

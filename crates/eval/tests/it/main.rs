@@ -2,9 +2,12 @@
 
 mod compare;
 mod detection;
+mod figure;
 mod protocol;
 mod record;
+mod report;
 mod scalar;
 mod smooth;
+mod synthetic;
 mod table;
 mod world;

@@ -6,7 +6,7 @@ use equipoise_data::{CategoryId, Group};
 use equipoise_eval::protocol::protocol;
 use equipoise_eval::record::{
     HistoryRow, HistoryWriter, LedgerRow, LedgerWriter, Metrics, RunDir, RunMeta, RunRecord, Timing, class_rows,
-    final_ledger, ledger_steps, read_history, snapshot, write_classes,
+    final_ledger, ledger_steps, read_history, snapshot, write_evaluation,
 };
 use equipoise_eval::{EvalError, write_detections};
 
@@ -48,8 +48,7 @@ fn a_run_is_read_back_as_written() {
     }
     let world = truth(&[Group::Rare, Group::Common], &[&[object(0, [0.0, 0.0, 9.0, 9.0])]]);
     let evaluation = protocol("lvis").unwrap().evaluate(&world, &perfect(&world)).unwrap();
-    evaluation.metrics.write(&dir.metrics()).unwrap();
-    write_classes(&dir.classes(), &class_rows(&evaluation, &world)).unwrap();
+    write_evaluation(&dir, &evaluation, &world).unwrap();
     write_detections(&dir.detections(), &perfect(&world)).unwrap();
     Timing { train_seconds: 1.5, ..Timing::default() }.write(&dir.timing()).unwrap();
 

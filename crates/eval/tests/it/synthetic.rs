@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use equipoise_data::{Category, CategoryId, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object};
+use equipoise_data::{Category, CategoryId, Dataset, GroupThresholds, ImageId, ImageRecord, Object};
 use equipoise_eval::Detection;
 use equipoise_eval::protocol::protocol;
 use equipoise_eval::record::{HistoryRow, LedgerRow, RunMeta, RunRecord, class_rows};
@@ -215,9 +215,4 @@ fn ledger(tail: f64, train: &Dataset, rng: &mut ChaCha8Rng) -> Vec<LedgerRow> {
             }
         })
         .collect()
-}
-
-/// Whether any class of a group exists.
-pub fn has_group(set: &Dataset, group: Group) -> bool {
-    set.categories.iter().any(|c| c.group == group)
 }

@@ -1,0 +1,263 @@
+//! The report: its claims against the numbers, its structure, its escaping, and runs that are not what they should be.
+
+use std::fs;
+
+use equipoise_eval::record::{Metrics, RunMeta, RunRecord};
+use equipoise_eval::report::{Check, DEMO_NOTES, ReportInput, comparison_table, headline, ratio_check, write_report};
+
+use crate::synthetic::{run, sets};
+
+fn scored(title: &str, loss: &str, ap: f64, apr: f64) -> RunRecord {
+    let mut metrics = Metrics::default();
+    metrics.set("AP", Some(ap));
+    metrics.set("APr", Some(apr));
+    let meta = RunMeta { name: title.to_lowercase(), title: title.into(), loss: loss.into(), ..RunMeta::default() };
+    RunRecord { meta, metrics: Some(metrics), ..RunRecord::default() }
+}
+
+fn against_baseline(ap: f64, apr: f64) -> String {
+    headline(&[scored("Sigmoid BCE", "sigmoid", 0.20, 0.05), scored("EQL v2", "eqlv2", ap, apr)])
+}
+
+#[test]
+fn the_headline_claims_what_the_numbers_say() {
+    insta::assert_snapshot!(against_baseline(0.21, 0.09), @"EQL v2 finds rare classes better than Sigmoid BCE (APr 9.0 against 5.0, +4.0) and is better overall too (AP 21.0 against 20.0, +1.0). One training each proves little: another seed can move these numbers by a few points.");
+    insta::assert_snapshot!(against_baseline(0.19, 0.09), @"EQL v2 finds rare classes better than Sigmoid BCE (APr 9.0 against 5.0, +4.0) but is worse overall (AP 19.0 against 20.0, −1.0). One training each proves little: another seed can move these numbers by a few points.");
+    insta::assert_snapshot!(against_baseline(0.202, 0.09), @"EQL v2 finds rare classes better than Sigmoid BCE (APr 9.0 against 5.0, +4.0) and costs nothing visible overall (AP 20.2 against 20.0, +0.2). One training each proves little: another seed can move these numbers by a few points.");
+    insta::assert_snapshot!(against_baseline(0.19, 0.03), @"EQL v2 finds rare classes worse than Sigmoid BCE (APr 3.0 against 5.0, −2.0) and is worse overall (AP 19.0 against 20.0, −1.0). One training each proves little: another seed can move these numbers by a few points.");
+    insta::assert_snapshot!(against_baseline(0.22, 0.052), @"EQL v2 is no better on rare classes than Sigmoid BCE (APr 5.2 against 5.0, +0.2) but is better overall (AP 22.0 against 20.0, +2.0). One training each proves little: another seed can move these numbers by a few points.");
+    insta::assert_snapshot!(against_baseline(0.20, 0.05), @"EQL v2 is no better on rare classes than Sigmoid BCE (APr 5.0 against 5.0, ±0.0) and scores alike overall (AP 20.0 against 20.0, ±0.0). One training each proves little: another seed can move these numbers by a few points.");
+}
+
+#[test]
+fn the_headline_without_two_scored_runs() {
+    let bare = RunRecord { meta: RunMeta { title: "EQL v2".into(), ..RunMeta::default() }, ..RunRecord::default() };
+    insta::assert_snapshot!(headline(&[]), @"There is no run.");
+    insta::assert_snapshot!(headline(std::slice::from_ref(&bare)), @"EQL v2 is not scored yet.");
+    insta::assert_snapshot!(headline(&[scored("Sigmoid BCE", "sigmoid", 0.2, 0.05)]), @"Sigmoid BCE reaches AP 20.0.");
+    insta::assert_snapshot!(headline(&[scored("Sigmoid BCE", "sigmoid", 0.2, 0.05), bare]), @"EQL v2 and Sigmoid BCE cannot be compared yet: not both are scored.");
+}
+
+#[test]
+fn seeds_are_averaged_and_the_first_is_named() {
+    let runs = [
+        scored("Sigmoid BCE", "sigmoid", 0.20, 0.05),
+        scored("EQL v2", "eqlv2", 0.20, 0.10),
+        scored("Softmax", "softmax", 0.30, 0.02),
+        scored("Sigmoid BCE", "sigmoid", 0.22, 0.07),
+        scored("EQL v2", "eqlv2", 0.24, 0.08),
+    ];
+    insta::assert_snapshot!(headline(&runs), @"EQL v2 finds rare classes better than Sigmoid BCE (APr 9.0 against 6.0, +3.0) and is better overall too (AP 22.0 against 21.0, +1.0). Of all 3, EQL v2 is first on rare classes (APr 9.0) and Softmax overall (AP 30.0). Means of 2 trainings; the spread over seeds is in the table.");
+}
+
+#[test]
+fn the_terminal_shows_differences_to_the_first_run() {
+    let runs = [scored("Sigmoid BCE", "sigmoid", 0.20, 0.05), scored("EQL v2", "eqlv2", 0.21, 0.09)];
+    insta::assert_snapshot!(comparison_table(&runs).render(), @"
+    run                 AP  AP50  AP75   APr  APc  APf  AR
+    ──────────────────────────────────────────────────────
+    Sigmoid BCE       20.0     –     –   5.0    –    –   –
+    EQL v2            21.0     –     –   9.0    –    –   –
+      vs Sigmoid BCE  +1.0     –     –  +4.0    –    –   –
+    ");
+    assert_eq!(comparison_table(&[]).render().lines().count(), 2);
+}
+
+#[test]
+fn the_interval_speaks_only_with_classes() {
+    let (train, val) = sets(40, None);
+    let runs = [run("a", "A", "a", 0.05, 1, &train, &val), run("b", "B", "b", 0.6, 1, &train, &val)];
+    assert!(headline(&runs).contains("more than luck with the choice of classes"), "{}", headline(&runs));
+    let same = [run("a", "A", "a", 0.3, 1, &train, &val), run("b", "B", "b", 0.3, 2, &train, &val)];
+    assert!(headline(&same).contains("luck with the choice of classes can explain it"), "{}", headline(&same));
+}
+
+#[test]
+fn the_check_follows_the_median_ratio_of_rare_classes() {
+    let (train, val) = sets(40, None);
+    let mut eql = run("eqlv2", "EQL v2", "eqlv2", 0.3, 1, &train, &val);
+    let mut with = |ratio: f64| {
+        eql.ledger.iter_mut().for_each(|row| row.ratio = ratio);
+        ratio_check(&eql).unwrap()
+    };
+    let acts = with(0.4);
+    assert!(acts.passed);
+    insta::assert_snapshot!(acts.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.40: below 0.6, so the tail was out of balance and the method acts.");
+    let off = with(0.98);
+    assert!(!off.passed);
+    insta::assert_snapshot!(off.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.98: not below 0.6, so the tail was nearly in balance and the method is nearly switched off.");
+    assert_eq!(ratio_check(&RunRecord::default()), None);
+}
+
+/// A page out of hostile names; `<script>` may only be the page's own.
+fn page(pictures: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut train, mut val) = sets(24, pictures.then_some(folder.path()));
+    train.categories[0].name = "<script>alert('x')</script> & \"co\"".into();
+    val.categories[0].name.clone_from(&train.categories[0].name);
+    let mut runs = vec![
+        run("baseline", "Sigmoid <b>BCE</b>", "sigmoid", 0.1, 1, &train, &val),
+        run("eql/../v2", "EQL v2", "eqlv2", 0.5, 1, &train, &val),
+        run("softmax", "Softmax", "softmax", 0.2, 1, &train, &val),
+    ];
+    runs[0].warnings.push("the last line of `history.csv` is cut off & <gone>".into());
+    runs[2].classes[3].detections = 0;
+    let input = ReportInput {
+        title: "A <title>",
+        runs: &runs,
+        train: &train,
+        val: &val,
+        checks: &[Check { passed: false, text: "memory 4 GiB > 3 GiB".into() }],
+        notes: DEMO_NOTES,
+        credits: "Emoji by <Twemoji>, CC-BY 4.0\n\nSecond paragraph",
+    };
+    let out = folder.path().join("out");
+    let path = write_report(&out, &input).unwrap();
+    assert_eq!(path, out.join("report.html"));
+    let mut names: Vec<String> =
+        fs::read_dir(out.join("figures")).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "class_ap",
+            "class_histogram",
+            "gradient_ratio",
+            "loss_curves",
+            "ratio_over_steps_baseline",
+            "ratio_over_steps_eql_.._v2"
+        ]
+        .iter()
+        .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
+        .collect::<Vec<_>>()
+    );
+    let again = folder.path().join("again");
+    write_report(&again, &input).unwrap();
+    let html = fs::read_to_string(&path).unwrap();
+    assert_eq!(html, fs::read_to_string(again.join("report.html")).unwrap(), "the same runs give the same page");
+    html
+}
+
+#[test]
+fn the_page_is_whole_offline_and_escaped() {
+    let html = page(true);
+    assert!(html.len() < 4_000_000, "{} bytes", html.len());
+    for section in
+        ["result", "ratio", "classes-ap", "gallery", "steps", "losses", "tail", "table", "settings", "notes", "credits"]
+    {
+        assert!(
+            html.contains(&format!("<section id=\"{section}\">")) && html.contains(&format!("href=\"#{section}\"")),
+            "{section}"
+        );
+    }
+    for name in [
+        "Sigmoid &lt;b&gt;BCE&lt;/b&gt;",
+        "EQL v2",
+        "Softmax",
+        "A &lt;title&gt;",
+        "memory 4 GiB &gt; 3 GiB",
+        "&lt;gone&gt;",
+        "&lt;Twemoji&gt;",
+    ] {
+        assert!(html.contains(name), "{name}");
+    }
+    assert!(
+        !html.contains("<script>alert")
+            && !html.contains("<b>BCE")
+            && html.contains("&lt;script&gt;alert(&#39;x&#39;)")
+    );
+    assert_eq!(html.matches("<script").count(), 1);
+    assert!(html.contains("<span class=\"missed\">never</span>"), "a class that is never claimed is marked");
+    balanced(&html);
+}
+
+/// Nothing is fetched: every reference is an anchor or data, and no style or script names an address.
+#[test]
+fn nothing_is_loaded_from_elsewhere() {
+    let html = page(true);
+    for attribute in [" href=\"", " src=\""] {
+        for reference in html.split(attribute).skip(1) {
+            assert!(
+                reference.starts_with('#') || reference.starts_with("data:image/jpeg;base64,"),
+                "{}",
+                &reference[..40]
+            );
+        }
+    }
+    for loader in ["url(", "@import", "fetch(", "<link", "<iframe", "<img"] {
+        assert!(!html.contains(loader), "{loader}");
+    }
+    let addresses = html.matches("://").count();
+    assert_eq!(
+        addresses,
+        html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count(),
+        "only the name of SVG looks like an address"
+    );
+}
+
+#[test]
+fn the_gallery_shows_the_rarest_classes_first_and_both_detectors() {
+    let html = page(true);
+    let gallery = &html[html.find("<section id=\"gallery\">").unwrap()..];
+    let gallery = &gallery[..gallery.find("</section>").unwrap()];
+    let groups: Vec<&str> = gallery
+        .split("<h3>")
+        .skip(1)
+        .map(|card| card.split("class=\"chip ").nth(1).unwrap().split('"').next().unwrap())
+        .collect();
+    let mut sorted = groups.clone();
+    sorted.sort_by_key(|group| ["rare", "common", "frequent"].iter().position(|g| g == group));
+    assert!(groups.len() >= 6 && groups == sorted, "{groups:?}");
+    assert_eq!(gallery.matches("<image id=").count(), groups.len(), "each picture is in the page once");
+    assert_eq!(gallery.matches("<use href=").count(), 3 * groups.len(), "truth, baseline and EQL v2");
+    assert_eq!(gallery.matches("<b>EQL v2</b>").count(), groups.len());
+    assert_eq!(gallery.matches("<b>Softmax</b>").count(), 0);
+    assert!(gallery.contains("found, score 0.") && gallery.contains(" missed"));
+}
+
+#[test]
+fn pictures_that_cannot_be_read_are_named() {
+    let html = page(false);
+    assert!(
+        html.contains("Left out, since they cannot be read: ") && html.contains(".png ("),
+        "the missing pictures are named"
+    );
+}
+
+#[test]
+fn a_report_needs_a_run_and_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (train, val) = sets(3, None);
+    let input = |runs| ReportInput { title: "t", runs, train: &train, val: &val, checks: &[], notes: "", credits: "" };
+    let error = write_report(folder.path(), &input(&[])).unwrap_err();
+    assert!(error.to_string().contains("there is no run"), "{error}");
+    let bare = [RunRecord::default()];
+    let html = fs::read_to_string(write_report(folder.path(), &input(&bare)).unwrap()).unwrap();
+    assert!(html.contains("run 1 is not scored yet.") && !html.contains("<section id=\"gallery\">"));
+    balanced(&html);
+}
+
+/// Every element that is opened is closed, in order: what a browser would silently repair is a mistake here.
+fn balanced(html: &str) {
+    let void = ["meta", "!doctype"];
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let end = rest.find('>').expect("a tag ends");
+        let (tag, name) = (
+            &rest[..end],
+            rest.split(|c: char| c.is_whitespace() || c == '>' || c == '/').find(|n| !n.is_empty()).unwrap(),
+        );
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed), "after {:?}", &html[html.len() - rest.len()..][..40]);
+        } else if !tag.ends_with('/') && !void.contains(&name) {
+            open.push(name);
+        }
+        if name == "style" || name == "script" {
+            let close = format!("</{name}");
+            rest = if tag.starts_with('/') { rest } else { &rest[rest.find(&close).expect("style and script end")..] };
+        }
+    }
+    assert!(open.is_empty(), "{open:?} left open");
+}
