@@ -51,7 +51,7 @@ pub fn class_ap(runs: &[RunRecord]) -> Option<Figure> {
 fn legend_row<'a>(run: &RunRecord, series: &'a Series) -> (&'a Series, Stroke, Vec<String>) {
     let mut values: Vec<String> = ["APr", "APc", "APf", "AP"].map(|key| percent(run.metric(key))).into();
     values.push(run.classes.iter().filter(|c| c.ap == Some(0.0)).count().to_string());
-    (series, Stroke::new(series.ink, 4.0), values)
+    (series, Stroke::new(series.ink, 3.0).dash(series.dash), values)
 }
 
 /// Pixels from the fewest to the most training pictures of each group, meeting halfway.
@@ -89,7 +89,12 @@ fn dots(svg: &mut Svg, plot: &Plot, scored: &[(&RunRecord, &Series)]) {
             let Some(ap) = class.ap else { continue };
             let x = plot.x.at(class.train_images.max(1) as f64) + offset;
             svg.open(format_args!("{} · {}: AP {}", class.name, series.label, percent(Some(ap))));
-            svg.dot((x.max(left + radius), plot.y.at(ap)), radius, series.ink, 0.5);
+            let place = (x.max(left + radius), plot.y.at(ap));
+            // Runs with dashed lines share a colour with another run: their dots are hollow.
+            match series.dash {
+                None => svg.dot(place, radius, series.ink, 0.5),
+                Some(_) => svg.ring(place, radius - 0.4, Stroke::new(series.ink, 1.1).opacity(0.7)),
+            }
             svg.close();
         }
     }

@@ -11,6 +11,8 @@ use super::svg::{Svg, Type};
 const PLOT_HEIGHT: f64 = 280.0;
 /// With more classes than this their names would not fit under the bars.
 const MOST_NAMES: usize = 80;
+/// Dots would run into each other with more classes than this.
+const MOST_DOTS: usize = 160;
 const NAME_ROOM: f64 = 96.0;
 
 /// Bars of training instances, most frequent first, on a log scale. `None` for a set without classes.
@@ -21,11 +23,17 @@ pub fn class_histogram(train: &Dataset) -> Option<Figure> {
     let named = order.len() <= MOST_NAMES;
     let mut svg = Svg::default();
     let total: u64 = order.iter().map(|c| c.instances).sum();
+    let dots = order.len() <= MOST_DOTS;
     let subtitle = format!(
-        "{} objects of {} classes in {} pictures; bars: instances, dots: pictures with the class (log scale)",
+        "{} objects of {} classes{}; bars: instances{} (log scale)",
         thousands(total),
-        order.len(),
-        thousands(train.images.len() as u64)
+        thousands(order.len() as u64),
+        if train.images.is_empty() {
+            String::new()
+        } else {
+            format!(" in {} pictures", thousands(train.images.len() as u64))
+        },
+        if dots { ", dots: pictures with the class" } else { "" }
     );
     headings(&mut svg, "The long tail of the training set", &subtitle);
     let area = [LEFT, TOP, WIDTH - RIGHT, TOP + PLOT_HEIGHT];
@@ -37,7 +45,7 @@ pub fn class_histogram(train: &Dataset) -> Option<Figure> {
     let groups: Vec<Group> = order.iter().map(|c| c.group).collect();
     plot.class_bands(&mut svg, &groups);
     plot.y_axis(&mut svg, &log_ticks(1.0, most), plain);
-    bars(&mut svg, &plot, &order);
+    bars(&mut svg, &plot, &order, dots);
     plot.x_axis(&mut svg, &[], plain);
     let below = if named { names(&mut svg, &plot, &order) } else { 0.0 };
     plot.axis_titles(&mut svg, "class, by training instances, most frequent first", "training instances", below + 24.0);
@@ -45,10 +53,11 @@ pub fn class_histogram(train: &Dataset) -> Option<Figure> {
     Some(Figure::new("class_histogram", label, &svg, area[3] + below + 40.0))
 }
 
-fn bars(svg: &mut Svg, plot: &Plot, order: &[&Category]) {
+fn bars(svg: &mut Svg, plot: &Plot, order: &[&Category], dots: bool) {
     let [_, _, _, bottom] = plot.area;
     let pitch = plot.x.at(1.0) - plot.x.at(0.0);
-    let width = (pitch * 0.72).max(pitch.min(1.0) * 0.95);
+    // Gaps between bars of a pixel or two would only shimmer.
+    let width = if pitch < 3.0 { pitch * 1.02 } else { pitch * 0.72 };
     for (at, category) in order.iter().enumerate() {
         let x = plot.x.at(at as f64);
         svg.open(format_args!(
@@ -61,7 +70,7 @@ fn bars(svg: &mut Svg, plot: &Plot, order: &[&Category]) {
             let y = plot.y.at(category.instances as f64);
             svg.rect([x - width / 2.0, y, width, bottom - y], bar(category.group), 1.0);
         }
-        if category.images > 0 && pitch > 5.0 {
+        if dots && category.images > 0 {
             svg.dot((x, plot.y.at(category.images as f64)), 2.2, TEXT, 1.0);
         }
         svg.close();

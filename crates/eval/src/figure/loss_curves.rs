@@ -1,7 +1,7 @@
 //! Loss against step, four panels: the sum, classification, boxes, region proposals.
 
 use super::Figure;
-use super::font::text_width;
+use super::font::{fitted, text_width};
 use super::ink::{MUTED, Series, TEXT, series};
 use super::plot::{LEFT, Plot, RIGHT, Scale, WIDTH, headings, plain, ticks};
 use super::svg::{Stroke, Svg, Type, short};
@@ -87,12 +87,13 @@ fn axis_top(values: impl Iterator<Item = f64>) -> f64 {
 fn names(svg: &mut Svg, top: f64, runs: &[(&RunRecord, &Series)]) -> f64 {
     let (mut x, mut y) = (LEFT, top);
     for (_, series) in runs {
-        let width = 42.0 + text_width(&series.label, 13.0, true);
+        let label = fitted(&series.label, 13.0, true, WIDTH - LEFT - RIGHT - 42.0);
+        let width = 42.0 + text_width(&label, 13.0, true);
         if x > LEFT && x + width > WIDTH - RIGHT {
             (x, y) = (LEFT, y + 24.0);
         }
         svg.line((x, y - 4.5), (x + 32.0, y - 4.5), Stroke::new(series.ink, 2.4).dash(series.dash));
-        svg.text((x + 40.0, y), &series.label, Type::new(TEXT, 13.0).bold());
+        svg.text((x + 40.0, y), label, Type::new(TEXT, 13.0).bold());
         x += width + 28.0;
     }
     y + 22.0

@@ -179,6 +179,11 @@ impl Svg {
         ));
     }
 
+    pub fn ring(&mut self, (x, y): (f64, f64), radius: f64, stroke: Stroke) {
+        let (x, y, r) = (short(x), short(y), short(radius));
+        self.push(format_args!(r#"<circle cx="{x}" cy="{y}" r="{r}" fill="none" {}/>"#, stroke_style(stroke)));
+    }
+
     pub fn text(&mut self, (x, y): (f64, f64), text: impl Display, style: Type) {
         let (x, y) = (short(x), short(y));
         let weight = if style.bold { r#" font-weight="700""# } else { "" };
