@@ -92,11 +92,12 @@ pub fn headline(runs: &[RunRecord]) -> String {
 /// A picture that cannot be read is left out of the gallery and named on the page.
 ///
 /// # Errors
-/// No runs, or a file that cannot be written.
+/// No runs, a run that was scored on other classes than those of the training set, or a file that cannot be written.
 pub fn write_report(out: &Path, input: &ReportInput) -> Result<PathBuf> {
     if input.runs.is_empty() {
         return Err(EvalError::Report("there is no run to report on; name at least one run directory".into()));
     }
+    same_classes(input)?;
     let figures = Figures::draw(input);
     for figure in figures.all() {
         figure.write(&out.join("figures"))?;
@@ -104,6 +105,23 @@ pub fn write_report(out: &Path, input: &ReportInput) -> Result<PathBuf> {
     let path = out.join("report.html");
     write_file(&path, html(input, &figures).as_bytes())?;
     Ok(path)
+}
+
+/// Runs of other data must not stand in one table.
+fn same_classes(input: &ReportInput) -> Result<()> {
+    let expected = || input.train.categories.iter().map(|c| c.id);
+    for run in input.runs.iter().filter(|run| !run.classes.is_empty()) {
+        if !run.classes.iter().map(|c| c.id).eq(expected()) {
+            return Err(EvalError::Report(format!(
+                "the run in `{}` was scored on {} classes that are not the {} of `{}`; report it with its own data",
+                run.dir.display(),
+                run.classes.len(),
+                input.train.num_classes(),
+                input.train.source.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 struct Figures {

@@ -231,6 +231,13 @@ fn a_report_needs_a_run_and_nothing_more() {
     let input = |runs| ReportInput { title: "t", runs, train: &train, val: &val, checks: &[], notes: "", credits: "" };
     let error = write_report(folder.path(), &input(&[])).unwrap_err();
     assert!(error.to_string().contains("there is no run"), "{error}");
+    let (other_train, other_val) = sets(5, None);
+    let foreign = [run("other", "Other", "other", 0.5, 1, &other_train, &other_val)];
+    let error = write_report(folder.path(), &input(&foreign)).unwrap_err();
+    assert!(
+        error.to_string().contains("`other` was scored on 5 classes that are not the 3 of `train.json`"),
+        "{error}"
+    );
     let bare = [RunRecord::default()];
     let html = fs::read_to_string(write_report(folder.path(), &input(&bare)).unwrap()).unwrap();
     assert!(html.contains("run 1 is not scored yet.") && !html.contains("<section id=\"gallery\">"));
