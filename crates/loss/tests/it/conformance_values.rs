@@ -195,7 +195,7 @@ fn saturated_logits_stay_finite() {
         for size in [30.0, 100.0, 1e4] {
             let mut batch = batch(&*loss, 10, 12, Extras { judged: true, ..Extras::default() });
             for (at, logit) in batch.logits.iter_mut().enumerate() {
-                *logit = if (at / 2 + at / batch.channels) % 2 == 0 { size } else { -size };
+                *logit = if (at / 2 + at / batch.channels).is_multiple_of(2) { size } else { -size };
             }
             let got = step(&*loss, &batch);
             let expected = loss.step_f64(&batch.logits, &batch.targets(), &batch.ledger);

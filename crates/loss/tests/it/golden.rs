@@ -207,11 +207,8 @@ fn initial_losses_of_each_prior() {
         let negative = step.delta.negative[0] * (8.0 * 1024.0 / 4.0);
         assert_close("negative gradient", &[negative], &[golden.negative_per_class_after_8x1024_rois], F32_VALUE);
 
-        let background = loss.step_f64(
-            &vec![golden.bias; 4],
-            &ClassTargets::from_indices(&[0; 4], 0).unwrap(),
-            &GradientLedger::new(0),
-        );
+        let background =
+            loss.step_f64(&[golden.bias; 4], &ClassTargets::from_indices(&[0; 4], 0).unwrap(), &GradientLedger::new(0));
         let foreground = equipoise_loss::sigmoid(golden.bias);
         let column = 0.75 * background.value - 0.25 * (1.0 - foreground).ln();
         assert_close("background column", &[column], &[golden.background_column_loss], F64);

@@ -18,6 +18,9 @@ fn labels_become_columns() {
     assert_eq!((0..4).map(|row| targets.row_weight(row)).collect::<Vec<_>>(), [1.0, 1.0, 0.0, 1.0]);
     let device = Device::flex();
     assert_eq!(values(&targets.one_hot(3, &device)), [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    let columns = targets.columns(&device);
+    assert_eq!(columns.dims(), [4, 1]);
+    assert_eq!(columns.to_data_as::<i64>().try_to_vec::<i64>().unwrap(), [1, 2, 2, 0]);
     assert_eq!(values(&targets.one_hot(2, &device)), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
 }
 
