@@ -1,1 +1,19 @@
-//! stub
+//! Trains detectors: recipe, loop, schedule, checkpoint and prediction. Nothing here prints.
+
+mod average;
+mod checkpoint;
+mod error;
+mod initial_weights;
+mod predict;
+pub mod pretrain;
+mod recipe;
+mod schedule;
+mod sgd;
+mod stream;
+mod trainer;
+
+pub use checkpoint::{Checkpoint, CheckpointState};
+pub use error::{Result, TrainError};
+pub use predict::Predictor;
+pub use recipe::{LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};
+pub use trainer::{StepReport, Trainer, ledger_rows};

@@ -6,10 +6,12 @@
 //!
 //! Tensors of other backends and dtypes, and grouped convolutions other than depthwise, go to Burn's own operation.
 
-use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use burn::tensor::module::conv2d as stock_conv2d;
 use burn::tensor::ops::ConvOptions as StockOptions;
+
+use super::conv2d_flex::Convolution;
+use super::flex::{apply, supports};
 
 /// Geometry of a convolution; `[height, width]` throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,5 +56,37 @@ impl ConvOptions {
 ///
 /// When the shapes do not fit each other or the kernel is larger than the padded map.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions) -> Tensor<4> {
-    stock_conv2d(x, weight, bias, options.stock())
+    check(&x, &weight, bias.as_ref(), &options);
+    let [_, channels, height, width] = x.dims();
+    let convolution = Convolution::new(x.dims(), weight.dims(), options).unwrap_or_else(|| {
+        panic!("a kernel of {:?} does not fit a map of [{height}, {width}] with {options:?}", &weight.dims()[2..])
+    });
+    // One channel in and out per group, or no groups.
+    let covered = options.groups == 1 || (options.groups == channels && channels == weight.dims()[0]);
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
+    if !covered || ![Some(&x), Some(&weight), bias.as_ref()].into_iter().flatten().all(supports) {
+        let bias = bias.map(Tensor::from_dispatch);
+        return stock_conv2d(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), bias, options.stock());
+    }
+    match bias {
+        Some(bias) => apply::<3, 4, _>(convolution, [x, weight, bias]),
+        None => apply::<2, 4, _>(convolution, [x, weight]),
+    }
+}
+
+fn check(x: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, options: &ConvOptions) {
+    let ([_, channels, _, _], [outputs, group_channels, _, _]) = (x.dims(), weight.dims());
+    let groups = options.groups;
+    assert!(
+        groups > 0 && group_channels * groups == channels && outputs % groups == 0,
+        "{groups} groups need {channels} input channels and {outputs} output channels to be divisible, and weights of \
+         {group_channels} channels",
+    );
+    assert!(
+        options.stride.iter().chain(&options.dilation).all(|&step| step > 0),
+        "zero stride or dilation: {options:?}"
+    );
+    if let Some(bias) = bias {
+        assert_eq!(bias.dims(), [outputs], "a convolution needs one bias per output channel");
+    }
 }

@@ -15,13 +15,6 @@ pub(crate) fn intersection(a: &[f32; 4], b: &[f32; 4]) -> f32 {
     width.max(0.0) * height.max(0.0)
 }
 
-/// Intersection over union of two boxes, 0 where the union is empty or a coordinate is NaN.
-pub(crate) fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let shared = intersection(a, b);
-    let union = area(a) + area(b) - shared;
-    if union > 0.0 { shared / union } else { 0.0 }
-}
-
 /// Intersection over union of every box of `a` with every box of `b`, row by row.
 ///
 /// Boxes are `[x1, y1, x2, y2]` in any one unit. The value is 0 where both boxes have zero area.

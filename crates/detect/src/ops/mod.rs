@@ -12,12 +12,20 @@
 //! the global `rayon` pool.
 
 mod conv2d;
+mod conv2d_flex;
+mod conv2d_kernel;
+mod conv2d_weight_kernel;
+mod conv_planes;
+mod depthwise_kernel;
 mod flex;
 mod iou;
+mod lattice_kernel;
 mod nms;
 mod roi_align;
 mod roi_align_dense;
 mod roi_sampling;
+mod scratch;
+mod simd_kernel;
 
 pub use conv2d::{ConvOptions, conv2d};
 pub use iou::iou_matrix;

@@ -1,0 +1,181 @@
+//! Faster R-CNN with a feature pyramid (arXiv 1506.01497, 1612.03144).
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use equipoise_data::Batch;
+use equipoise_loss::ClassLoss;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::backbone::{Backbone, BackboneSpec};
+use crate::fpn::Fpn;
+use crate::layers::NormKind;
+use crate::ops::Roi;
+use crate::roi_head::{RoiHead, RoiHeadConfig};
+use crate::rpn::{Rpn, RpnConfig};
+use crate::{DetectConfig, DetectError, Found, GroundTruth, Init, Result, TrainOutput, losses};
+
+/// Options of the detector; the defaults are torchvision's Faster R-CNN with ResNet-50 and FPN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FasterRcnnConfig {
+    /// Name of the backbone.
+    pub backbone: String,
+    /// Normalisation of the backbone.
+    pub norm: NormKind,
+    /// Parts of the backbone without gradient: 1 is the stem, 2 the stem and the first stage, …
+    pub frozen_stages: usize,
+    /// First stage of the backbone that feeds the pyramid: 0 has stride 4.
+    pub first_stage: usize,
+    /// Channels of the pyramid.
+    pub fpn_width: usize,
+    /// Levels on top of the backbone's.
+    pub extra_levels: usize,
+    /// The proposal network.
+    pub rpn: RpnConfig,
+    /// The box head.
+    pub roi: RoiHeadConfig,
+}
+
+impl Default for FasterRcnnConfig {
+    fn default() -> Self {
+        Self {
+            backbone: "resnet50".into(),
+            norm: NormKind::Frozen,
+            frozen_stages: 2,
+            first_stage: 0,
+            fpn_width: 256,
+            extra_levels: 1,
+            rpn: RpnConfig::default(),
+            roi: RoiHeadConfig::default(),
+        }
+    }
+}
+
+/// The detector.
+#[derive(Module, Debug)]
+pub struct FasterRcnn {
+    backbone: Backbone,
+    fpn: Fpn,
+    rpn: Rpn,
+    roi_head: RoiHead,
+    #[module(skip)]
+    first_stage: usize,
+    #[module(skip)]
+    strides: Vec<usize>,
+}
+
+impl FasterRcnn {
+    /// A detector with fresh weights for `num_classes` classes and the channels that `loss` asks for.
+    ///
+    /// # Errors
+    /// When the backbone is unknown or the levels and the anchors do not fit.
+    pub fn new(
+        config: &FasterRcnnConfig,
+        num_classes: usize,
+        loss: &dyn ClassLoss,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        let spec = BackboneSpec::find(&config.backbone)?;
+        let strides = level_strides(config, spec)?;
+        let mut init = Init::new(seed, device);
+        let channels = spec.channels()[config.first_stage..].to_vec();
+        let backbone = Backbone::new(spec, config.norm, config.frozen_stages, &mut init);
+        let fpn = Fpn::new(&mut init, &channels, config.fpn_width, config.extra_levels);
+        let rpn = Rpn::new(&mut init, config.fpn_width, config.rpn.clone());
+        let roi_head = RoiHead::new(&mut init, config.fpn_width, num_classes, loss, config.roi.clone());
+        Ok(Self { backbone, fpn, rpn, roi_head, first_stage: config.first_stage, strides })
+    }
+
+    /// Pictures must be padded to a multiple of this many pixels.
+    pub fn picture_stride(&self) -> usize {
+        self.strides.last().copied().unwrap_or(1).max(32)
+    }
+
+    fn levels(&self, batch: &Batch, device: &Device) -> Vec<Tensor<4>> {
+        let pictures = Tensor::from_data(TensorData::new(batch.pixels.clone(), batch.shape), device);
+        let maps = self.backbone.forward(pictures).split_off(self.first_stage);
+        self.fpn.forward(maps)
+    }
+
+    /// Logits, their targets and the losses that are not the classification's. `seed` decides which boxes train.
+    ///
+    /// # Errors
+    /// When an object has a class outside `0..K`.
+    pub fn forward_train(&self, batch: &Batch, device: &Device, seed: u64) -> Result<TrainOutput> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let truth: Vec<GroundTruth> = batch.images.iter().map(GroundTruth::from).collect();
+        let levels = self.levels(batch, device);
+        let output = self.rpn.forward(&levels, &self.strides);
+        let proposals = self.rpn.propose(&output, &sizes(batch), true);
+        let [rpn_objectness, rpn_box] = self.rpn.losses(&output, &truth, &mut rng);
+        let targets = self.roi_head.targets(proposals, &truth, &mut rng)?;
+        let (logits, deltas) = self.roi_head.forward(&levels, &self.strides, &targets.rois);
+        let box_loss = self.roi_head.box_loss(deltas, &targets);
+        let losses = vec![("rpn_objectness", rpn_objectness), ("rpn_box", rpn_box), ("box", box_loss)];
+        Ok(TrainOutput { logits, targets: targets.classes, losses })
+    }
+
+    /// Detections of every picture, in pixels of the batch.
+    pub fn detect(
+        &self,
+        batch: &Batch,
+        device: &Device,
+        loss: &dyn ClassLoss,
+        config: &DetectConfig,
+    ) -> Vec<Vec<Found>> {
+        let levels = self.levels(batch, device);
+        let output = self.rpn.forward(&levels, &self.strides);
+        let sizes = sizes(batch);
+        let proposals = self.rpn.propose(&output, &sizes, false);
+        let rois: Vec<Roi> = proposals
+            .iter()
+            .enumerate()
+            .flat_map(|(image, boxes)| boxes.iter().map(move |&bbox| Roi { image, bbox }))
+            .collect();
+        if rois.is_empty() {
+            return vec![Vec::new(); sizes.len()];
+        }
+        let (logits, deltas) = self.roi_head.forward(&levels, &self.strides, &rois);
+        let (scores, deltas) = (losses::host(&loss.scores(logits)), losses::host(&deltas));
+        self.roi_head.decode(&rois, &scores, &deltas, &sizes, config)
+    }
+}
+
+fn sizes(batch: &Batch) -> Vec<[usize; 2]> {
+    batch.images.iter().map(|image| image.size).collect()
+}
+
+fn level_strides(config: &FasterRcnnConfig, spec: &BackboneSpec) -> Result<Vec<usize>> {
+    let mut strides = spec.strides();
+    if config.first_stage >= strides.len() {
+        return Err(DetectError::Config {
+            field: "first_stage",
+            expected: format!("below {}, the stages of {}", strides.len(), spec.name),
+            got: config.first_stage.to_string(),
+        });
+    }
+    strides.drain(..config.first_stage);
+    for _ in 0..config.extra_levels {
+        strides.push(2 * strides[strides.len() - 1]);
+    }
+    let anchors = &config.rpn.anchors;
+    if anchors.sizes.len() != strides.len() {
+        return Err(DetectError::Config {
+            field: "rpn.anchors.sizes",
+            expected: format!("one list for each of the {} levels (strides {strides:?})", strides.len()),
+            got: format!("{} lists", anchors.sizes.len()),
+        });
+    }
+    let per_cell = anchors.per_cell(0);
+    if per_cell == 0 || (1..strides.len()).any(|level| anchors.per_cell(level) != per_cell) {
+        return Err(DetectError::Config {
+            field: "rpn.anchors",
+            expected: "the same number of anchors, at least one, on every level".into(),
+            got: format!("{:?} sizes, {} ratios", anchors.sizes, anchors.ratios.len()),
+        });
+    }
+    Ok(strides)
+}

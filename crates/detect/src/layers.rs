@@ -1,0 +1,154 @@
+//! Convolution, normalisation and linear layers with seeded weights, on the detector's own convolution.
+
+use burn::module::{Module, Param};
+use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig};
+use burn::tensor::{Tensor, activation};
+
+use crate::Init;
+use crate::ops::{ConvOptions, conv2d};
+
+/// Which normalisation follows a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Batch normalisation by fixed statistics, folded into the convolution: the usual choice for pretrained backbones.
+    #[default]
+    Frozen,
+    /// Batch normalisation by the statistics of the batch; needs batches of a dozen pictures or more.
+    Batch,
+    /// Group normalisation of up to 32 groups (arXiv 1803.08494): independent of the batch size.
+    Group,
+}
+
+/// A convolution.
+#[derive(Module, Debug)]
+pub struct Conv {
+    /// `[out, in / groups, kh, kw]`
+    pub weight: Param<Tensor<4>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    options: ConvOptions,
+}
+
+impl Conv {
+    /// A square kernel with "same" padding, weights by He's rule over the fan-out (arXiv 1502.01852).
+    pub fn new(init: &mut Init, channels: [usize; 2], kernel: usize, stride: usize) -> Self {
+        let std = (2.0 / (channels[1] * kernel * kernel) as f64).sqrt();
+        Self::with_std(init, channels, kernel, stride, std)
+    }
+
+    /// The same with normal weights of deviation `std`.
+    pub fn with_std(init: &mut Init, channels: [usize; 2], kernel: usize, stride: usize, std: f64) -> Self {
+        let weight = init.normal([channels[1], channels[0], kernel, kernel], std);
+        Self { weight, bias: None, options: ConvOptions::new(stride, kernel / 2) }
+    }
+
+    /// Adds a bias of zeros.
+    pub fn with_bias(mut self, init: &mut Init) -> Self {
+        let [out, ..] = self.weight.dims();
+        self.bias = Some(init.constant([out], 0.0));
+        self
+    }
+
+    /// `[N, in, H, W]` → `[N, out, H', W']`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        conv2d(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()), self.options)
+    }
+}
+
+/// A normalisation layer.
+#[derive(Module, Debug)]
+pub enum Norm {
+    /// Statistics of the batch.
+    Batch(BatchNorm),
+    /// Fixed statistics; neither they nor the affine parameters train.
+    Frozen(BatchNorm),
+    /// Statistics of groups of channels of one picture.
+    Group(GroupNorm),
+}
+
+impl Norm {
+    /// Epsilon of the variance, as in torchvision.
+    const EPSILON: f64 = 1e-5;
+
+    /// A fresh layer over `channels`.
+    pub fn new(kind: NormKind, channels: usize, init: &Init) -> Self {
+        let batch = || BatchNormConfig::new(channels).with_epsilon(Self::EPSILON).init(init.device());
+        match kind {
+            NormKind::Batch => Norm::Batch(batch()),
+            NormKind::Frozen => Norm::Frozen(batch()),
+            NormKind::Group => {
+                let groups = (1..=32.min(channels)).rev().find(|groups| channels % groups == 0).unwrap_or(1);
+                Norm::Group(GroupNormConfig::new(groups, channels).with_epsilon(Self::EPSILON).init(init.device()))
+            }
+        }
+    }
+}
+
+/// A convolution followed by its normalisation.
+#[derive(Module, Debug)]
+pub struct ConvNorm {
+    /// The convolution, without bias.
+    pub conv: Conv,
+    /// The normalisation.
+    pub norm: Norm,
+}
+
+impl ConvNorm {
+    /// A square kernel with "same" padding.
+    pub fn new(init: &mut Init, kind: NormKind, channels: [usize; 2], kernel: usize, stride: usize) -> Self {
+        Self { conv: Conv::new(init, channels, kernel, stride), norm: Norm::new(kind, channels[1], init) }
+    }
+
+    /// `[N, in, H, W]` → `[N, out, H', W']`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            Norm::Batch(norm) => norm.forward(self.conv.forward(x)),
+            Norm::Group(norm) => norm.forward(self.conv.forward(x)),
+            Norm::Frozen(norm) => self.forward_folded(x, norm),
+        }
+    }
+
+    /// `norm(conv(x))` as one convolution: the scale goes into the weight, the shift becomes the bias.
+    fn forward_folded(&self, x: Tensor<4>, norm: &BatchNorm) -> Tensor<4> {
+        let weight = self.conv.weight.val();
+        let device = weight.device();
+        let fixed = |value: Tensor<1>| value.detach().to_device(&device);
+        let scale = fixed(norm.gamma.val()) / fixed(norm.running_var.value()).add_scalar(norm.epsilon).sqrt();
+        let shift = fixed(norm.beta.val()) - fixed(norm.running_mean.value()) * scale.clone();
+        let [out, ..] = weight.dims();
+        conv2d(x, weight * scale.reshape([out, 1, 1, 1]), Some(shift), self.conv.options)
+    }
+}
+
+/// A fully connected layer.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// Normal weights of deviation `std`, and this bias.
+    pub fn new(init: &mut Init, inputs: usize, std: f64, bias: Vec<f32>) -> Self {
+        Self { weight: init.normal([inputs, bias.len()], std), bias: init.values(bias) }
+    }
+
+    /// Weights by He's rule over the fan-in, bias 0.
+    pub fn he(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        Self::new(init, inputs, (2.0 / inputs as f64).sqrt(), vec![0.0; outputs])
+    }
+
+    /// `[R, in]` → `[R, out]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+}
+
+/// `max(x, 0)`
+pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    activation::relu(x)
+}

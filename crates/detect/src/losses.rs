@@ -1,0 +1,19 @@
+//! Losses of boxes, and small steps between tensors and the host.
+
+use burn::tensor::Tensor;
+
+/// Sum of the smooth L1 loss (Fast R-CNN, arXiv 1504.08083, equation 3): square below `beta`, linear above.
+///
+/// # Shapes
+/// `[B, 4]`, `[B, 4]` → `[1]`
+pub fn smooth_l1(deltas: Tensor<2>, targets: Tensor<2>, beta: f32) -> Tensor<1> {
+    let difference = (deltas - targets).abs();
+    let square = difference.clone().clamp_max(beta);
+    // x²/2β below beta and x − β/2 above, without a branch: with m = min(x, β), m²/2β + (x − m).
+    (square.clone().square().div_scalar(2.0 * beta) + difference - square).sum()
+}
+
+/// The values of a tensor on the host.
+pub fn host<const D: usize>(x: &Tensor<D>) -> Vec<f32> {
+    x.to_data_as::<f32>().try_into_vec::<f32>().expect("the data was just converted to f32")
+}

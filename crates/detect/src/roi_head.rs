@@ -1,0 +1,213 @@
+//! The box head of a two-stage detector: pooled regions in, class logits and box deltas out (arXiv 1504.08083, 1612.03144).
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+use equipoise_loss::{ClassLoss, ClassTargets, Label};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::boxes::{self, DeltaWeights};
+use crate::layers::{Linear, relu};
+use crate::matching::{Match, MatchConfig, SubsampleConfig, assign_targets, subsample};
+use crate::ops::{self, Roi, RoiAlignOptions};
+use crate::{DetectConfig, Found, GroundTruth, Init, Result, losses};
+
+/// Options of the box head; the defaults are those of FPN detectors on COCO and LVIS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoiHeadConfig {
+    /// Bins per side of a pooled region.
+    pub resolution: usize,
+    /// Samples per bin and axis.
+    pub sampling_ratio: usize,
+    /// Pyramid levels that regions are pooled from: the first so many.
+    pub pooled_levels: usize,
+    /// Side in pixels of a region that is pooled from the level of stride 16 (FPN, section 4.2: 224).
+    pub canonical_side: f32,
+    /// Width of the two hidden layers.
+    pub hidden: usize,
+    /// When a proposal is foreground.
+    pub matching: MatchConfig,
+    /// How many proposals train.
+    pub subsample: SubsampleConfig,
+    /// Weights of the box deltas.
+    pub delta_weights: DeltaWeights,
+    /// Where the smooth L1 loss of the deltas turns from square to linear.
+    pub smooth_beta: f32,
+    /// One set of deltas for each class (true), or one for all (false).
+    pub class_specific_boxes: bool,
+    /// Deviation of the classifier's initial weights.
+    pub classifier_std: f64,
+}
+
+impl Default for RoiHeadConfig {
+    fn default() -> Self {
+        Self {
+            resolution: 7,
+            sampling_ratio: 2,
+            pooled_levels: 4,
+            canonical_side: 224.0,
+            hidden: 1024,
+            matching: MatchConfig { foreground_iou: 0.5, background_iou: 0.5, best_for_each_object: false },
+            subsample: SubsampleConfig { per_image: 512, foreground_fraction: 0.25 },
+            delta_weights: DeltaWeights([10.0, 10.0, 5.0, 5.0]),
+            smooth_beta: 1.0 / 9.0,
+            class_specific_boxes: true,
+            classifier_std: 0.01,
+        }
+    }
+}
+
+/// The head.
+#[derive(Module, Debug)]
+pub struct RoiHead {
+    hidden1: Linear,
+    hidden2: Linear,
+    classifier: Linear,
+    deltas: Linear,
+    #[module(skip)]
+    config: RoiHeadConfig,
+    #[module(skip)]
+    num_classes: usize,
+}
+
+/// Proposals that train, picture after picture, and what they stand for.
+pub struct RoiTargets {
+    /// The regions, `[R]`.
+    pub rois: Vec<Roi>,
+    /// Their classes.
+    pub classes: ClassTargets,
+    /// Rows that stand for an object: (row, class, delta targets).
+    foreground: Vec<(usize, usize, [f32; 4])>,
+}
+
+impl RoiHead {
+    /// A head over levels of `width` channels for the channels and bias that `loss` asks for.
+    pub fn new(init: &mut Init, width: usize, num_classes: usize, loss: &dyn ClassLoss, config: RoiHeadConfig) -> Self {
+        let pooled = width * config.resolution * config.resolution;
+        let sets = if config.class_specific_boxes { num_classes } else { 1 };
+        Self {
+            hidden1: Linear::he(init, pooled, config.hidden),
+            hidden2: Linear::he(init, config.hidden, config.hidden),
+            classifier: Linear::new(init, config.hidden, config.classifier_std, loss.bias_init(num_classes)),
+            deltas: Linear::new(init, config.hidden, 0.001, vec![0.0; 4 * sets]),
+            config,
+            num_classes,
+        }
+    }
+
+    /// Draws the proposals that train; the objects themselves are among the candidates.
+    ///
+    /// # Errors
+    /// When an object has a class outside `0..K`.
+    pub fn targets(
+        &self,
+        proposals: Vec<Vec<[f32; 4]>>,
+        truth: &[GroundTruth],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<RoiTargets> {
+        let (mut rois, mut labels, mut foreground) = (Vec::new(), Vec::new(), Vec::new());
+        for (image, (mut candidates, truth)) in proposals.into_iter().zip(truth).enumerate() {
+            candidates.extend(&truth.boxes);
+            let matches = assign_targets(&candidates, &truth.boxes, &truth.crowds, self.config.matching);
+            for index in subsample(&matches, self.config.subsample, rng) {
+                if let Match::Object(object) = matches[index] {
+                    let class = truth.classes[object];
+                    let deltas =
+                        boxes::encode_deltas(candidates[index], truth.boxes[object], self.config.delta_weights);
+                    foreground.push((rois.len(), class, deltas));
+                    labels.push(Label::Class(class));
+                } else {
+                    labels.push(Label::Background);
+                }
+                rois.push(Roi { image, bbox: candidates[index] });
+            }
+        }
+        Ok(RoiTargets { rois, classes: ClassTargets::new(labels, self.num_classes)?, foreground })
+    }
+
+    /// Class logits `[R, C]` and deltas `[R, 4 or 4K]` of regions.
+    ///
+    /// # Shapes
+    /// `levels[l]`: `[N, width, H_l, W_l]`
+    pub fn forward(&self, levels: &[Tensor<4>], strides: &[usize], rois: &[Roi]) -> (Tensor<2>, Tensor<2>) {
+        let used = self.config.pooled_levels.min(levels.len());
+        let assign: Vec<usize> = rois.iter().map(|roi| self.level_of(roi.bbox, &strides[..used])).collect();
+        let options = RoiAlignOptions {
+            output: [self.config.resolution; 2],
+            spatial_scale: 1.0,
+            sampling_ratio: self.config.sampling_ratio,
+            aligned: true,
+        };
+        let pooled = ops::roi_align_pyramid(&levels[..used], &strides[..used], rois, &assign, &options);
+        let [rows, channels, height, width] = pooled.dims();
+        let x = relu(self.hidden1.forward(pooled.reshape([rows, channels * height * width])));
+        let x = relu(self.hidden2.forward(x));
+        (self.classifier.forward(x.clone()), self.deltas.forward(x))
+    }
+
+    /// FPN, equation 1: a region of the canonical side belongs to stride 16, one of half the side to stride 8.
+    fn level_of(&self, bbox: [f32; 4], strides: &[usize]) -> usize {
+        let side = boxes::area(bbox).sqrt();
+        let wanted = 16.0 * 2f32.powf((side / self.config.canonical_side + 1e-6).log2().floor());
+        strides.iter().rposition(|stride| *stride as f32 <= wanted).unwrap_or(0)
+    }
+
+    /// Box loss of the foreground rows, divided by all rows.
+    pub fn box_loss(&self, deltas: Tensor<2>, targets: &RoiTargets) -> Tensor<1> {
+        let device = deltas.device();
+        let count = targets.foreground.len();
+        if count == 0 {
+            return Tensor::zeros([1], &device);
+        }
+        let [rows, columns] = deltas.dims();
+        let sets = columns / 4;
+        let row_of = |&(row, class, _): &(usize, usize, [f32; 4])| {
+            (row * sets + if self.config.class_specific_boxes { class } else { 0 }) as i64
+        };
+        let indices: Vec<i64> = targets.foreground.iter().map(row_of).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &device);
+        let wanted: Vec<f32> = targets.foreground.iter().flat_map(|(_, _, deltas)| *deltas).collect();
+        let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [count, 4]), &device);
+        let picked = deltas.reshape([rows * sets, 4]).select(0, indices);
+        losses::smooth_l1(picked, wanted, self.config.smooth_beta).div_scalar(rows as f32)
+    }
+
+    /// Detections of every picture from scores `[R, K]` and deltas of its proposals.
+    pub fn decode(
+        &self,
+        rois: &[Roi],
+        scores: &[f32],
+        deltas: &[f32],
+        sizes: &[[usize; 2]],
+        config: &DetectConfig,
+    ) -> Vec<Vec<Found>> {
+        let classes = self.num_classes;
+        let sets = if self.config.class_specific_boxes { classes } else { 1 };
+        let mut found: Vec<Vec<Found>> = vec![Vec::new(); sizes.len()];
+        for (row, roi) in rois.iter().enumerate() {
+            for class in 0..classes {
+                let score = scores[row * classes + class];
+                // A NaN score fails the comparison.
+                if score > config.score_threshold {
+                    let at = 4 * (row * sets + if sets == 1 { 0 } else { class });
+                    let delta = [0, 1, 2, 3].map(|k| deltas[at + k]);
+                    let bbox = boxes::decode_deltas(roi.bbox, delta, self.config.delta_weights);
+                    let bbox = boxes::clip(bbox, sizes[roi.image]);
+                    if boxes::area(bbox) > 0.0 {
+                        found[roi.image].push(Found { bbox, class, score });
+                    }
+                }
+            }
+        }
+        found.into_iter().map(|found| keep_best(found, config)).collect()
+    }
+}
+
+fn keep_best(found: Vec<Found>, config: &DetectConfig) -> Vec<Found> {
+    let boxes: Vec<_> = found.iter().map(|found| found.bbox).collect();
+    let scores: Vec<_> = found.iter().map(|found| found.score).collect();
+    let classes: Vec<_> = found.iter().map(|found| found.class).collect();
+    let order = ops::batched_nms(&boxes, &scores, &classes, config.nms_iou);
+    order.into_iter().take(config.max_detections).map(|index| found[index]).collect()
+}

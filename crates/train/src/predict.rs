@@ -1,0 +1,68 @@
+//! Prediction: a data set in, detections in pixels of the original pictures out.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use equipoise_data::{Batch, Dataset, EpochKey, Loader};
+use equipoise_detect::FasterRcnn;
+use equipoise_eval::Detection;
+use equipoise_loss::ClassLoss;
+
+use crate::{Recipe, Result};
+
+/// Pictures of a forward pass: small, since detections of different sizes are padded to the largest.
+const BATCH: usize = 8;
+
+/// Detections on a data set, batch by batch, in the order of its images.
+pub struct Predictor<'a> {
+    detector: &'a FasterRcnn,
+    loss: &'a dyn ClassLoss,
+    dataset: Arc<Dataset>,
+    recipe: &'a Recipe,
+    device: Device,
+    loader: Loader,
+}
+
+impl<'a> Predictor<'a> {
+    /// Starts to load the pictures of `dataset`.
+    ///
+    /// # Errors
+    /// When the recipe's loader is out of range.
+    pub fn new(
+        detector: &'a FasterRcnn,
+        loss: &'a dyn ClassLoss,
+        dataset: Arc<Dataset>,
+        recipe: &'a Recipe,
+        device: &Device,
+    ) -> Result<Self> {
+        let order: Vec<usize> = (0..dataset.images.len()).collect();
+        let plan = order.chunks(BATCH).map(<[usize]>::to_vec).collect();
+        let config = recipe.loader.without_augmentation();
+        let loader = Loader::start(dataset.clone(), plan, config, EpochKey::default(), 0)?;
+        Ok(Self { detector, loss, dataset, recipe, device: device.clone().inner(), loader })
+    }
+
+    fn detect(&self, batch: &Batch) -> Vec<Detection> {
+        let found = self.detector.detect(batch, &self.device, self.loss, &self.recipe.detect);
+        let mut detections = Vec::new();
+        for (image, found) in batch.images.iter().zip(found) {
+            detections.extend(found.into_iter().map(|found| Detection {
+                image: image.id,
+                category: self.dataset.categories[found.class].id,
+                bbox: image.restore_box(found.bbox),
+                score: found.score,
+            }));
+        }
+        detections
+    }
+}
+
+impl Iterator for Predictor<'_> {
+    /// Detections of a batch and its number of pictures.
+    type Item = Result<(Vec<Detection>, usize)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.loader.next()?;
+        Some(batch.map(|batch| (self.detect(&batch), batch.images.len())).map_err(Into::into))
+    }
+}
