@@ -17,6 +17,8 @@ use super::simd_kernel::{Kernel, Simd, dispatch, shape};
 
 /// Terms per block: a panel of 48 positions then takes 24 KiB, which leaves room for weights in a first-level cache of 32 KiB.
 const K_BLOCK: usize = 128;
+/// Values in the largest panel and one vector more.
+const PANEL: usize = K_BLOCK * 3 * 16 + 16;
 /// Values in the largest tile that a panel and a block of channels give: 8 channels × 3 vectors of 16.
 const TILE: usize = 8 * 3 * 16;
 /// Runs in the largest panel, all positions apart.
@@ -98,7 +100,8 @@ impl TapProduct<'_> {
             let (packed, placed) = (&*packed, &placed);
             let tasks = placed.tasks(positions, vectors * shape().0, blocks);
             let work = |(positions, blocks): (Range<usize>, Range<usize>)| {
-                dispatch(Task { placed, packed, positions, blocks, out });
+                // Taken here, because a closure inside the kernel would be compiled without its vector instructions.
+                with_scratch(PANEL, |panel| dispatch(Task { placed, packed, positions, blocks, out, panel }));
             };
             if tasks.len() == 1 { tasks.into_iter().for_each(work) } else { tasks.into_par_iter().for_each(work) }
         });
@@ -212,46 +215,57 @@ struct Task<'a> {
     positions: Range<usize>,
     blocks: Range<usize>,
     out: SharedOut,
+    panel: &'a mut [f32],
 }
 
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self) {
-        with_scratch(K_BLOCK * 3 * S::LANES + S::LANES, |panel| {
-            // The two shapes of `tile_shape`.
-            if S::WIDE_FILE {
-                // SAFETY: `TapProduct::run` checked all reads, and the target lies in the output.
-                unsafe { self.sweep::<S, 8, 3>(panel) }
-            } else {
-                // SAFETY: as above.
-                unsafe { self.sweep::<S, 4, 3>(panel) }
-            }
-        });
+        // The two shapes of `tile_shape`.
+        if S::WIDE_FILE {
+            // SAFETY: `TapProduct::run` checked all reads, and the target lies in the output.
+            unsafe { self.sweep::<S, 8, 3>() }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.sweep::<S, 4, 3>() }
+        }
     }
 }
 
 impl Task<'_> {
     #[inline(always)]
-    unsafe fn sweep<S: Simd, const MR: usize, const NV: usize>(&self, panel: &mut [f32]) {
+    unsafe fn sweep<S: Simd, const MR: usize, const NV: usize>(self) {
+        let Task { placed, packed, positions, blocks, out, panel } = self;
+        let task = Blocks { placed, packed, blocks, out };
         let mut runs = [Run::default(); MAX_RUNS];
         let width = NV * S::LANES;
-        for terms in self.placed.product.term_blocks() {
-            for start in self.positions.clone().step_by(width) {
-                let count = (self.positions.end - start).min(width);
-                let found = self.placed.runs(start, count, &mut runs);
+        for terms in placed.product.term_blocks() {
+            for start in positions.clone().step_by(width) {
+                let count = (positions.end - start).min(width);
+                let found = placed.runs(start, count, &mut runs);
                 let runs = &runs[..found];
                 // SAFETY: `panel` holds `K_BLOCK` rows of three vectors and one vector more; the rest as in `TapProduct::run`.
                 unsafe {
                     match count.div_ceil(S::LANES) {
-                        1 => self.meet::<S, MR, 1>(&terms, runs, count, panel),
-                        2 => self.meet::<S, MR, 2>(&terms, runs, count, panel),
-                        _ => self.meet::<S, MR, 3>(&terms, runs, count, panel),
+                        1 => task.meet::<S, MR, 1>(&terms, runs, count, panel),
+                        2 => task.meet::<S, MR, 2>(&terms, runs, count, panel),
+                        _ => task.meet::<S, MR, 3>(&terms, runs, count, panel),
                     }
                 }
             }
         }
     }
+}
 
+/// The channel blocks of a task.
+struct Blocks<'a> {
+    placed: &'a Placed<'a>,
+    packed: &'a [f32],
+    blocks: Range<usize>,
+    out: SharedOut,
+}
+
+impl Blocks<'_> {
     /// Packs one panel of positions and multiplies it with every channel block.
     #[inline(always)]
     unsafe fn meet<S: Simd, const MR: usize, const NV: usize>(

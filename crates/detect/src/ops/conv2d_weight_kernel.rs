@@ -70,7 +70,10 @@ impl WeightGradient<'_> {
             let tasks = self.tasks(padded, 2 * lanes);
             let transposed = &*transposed;
             let work = |(terms, channels): (Range<usize>, Range<usize>)| {
-                dispatch(Task { problem: self, transposed, padded, terms, channels, out });
+                // Taken here, because a closure inside the kernel would be compiled without its vector instructions.
+                with_scratch(terms.len().next_multiple_of(block_len()) * channels.len(), |sums| {
+                    dispatch(Task { problem: self, transposed, padded, terms, channels, out, sums });
+                });
             };
             if tasks.len() == 1 { tasks.into_iter().for_each(work) } else { tasks.into_par_iter().for_each(work) }
         });
@@ -139,6 +142,8 @@ struct Task<'a> {
     terms: Range<usize>,
     channels: Range<usize>,
     out: SharedOut,
+    /// `[terms][channels]`, terms in whole blocks.
+    sums: &'a mut [f32],
 }
 
 impl Kernel for Task<'_> {
@@ -159,59 +164,53 @@ impl Kernel for Task<'_> {
 
 impl Task<'_> {
     #[inline(always)]
-    unsafe fn sweep<S: Simd, const MR: usize, const NV: usize>(&self) {
-        let problem = self.problem;
+    unsafe fn sweep<S: Simd, const MR: usize, const NV: usize>(self) {
+        let Task { problem, transposed, padded, terms, channels, out, sums } = self;
         let width = NV * S::LANES;
         let [rows, columns] = problem.grid;
-        let segment_rows = (SEGMENT / columns.max(1)).max(1);
-        with_scratch(self.terms.len().next_multiple_of(MR) * width, |sums| {
-            sums.fill(0.0);
-            for image in 0..problem.images {
-                let planes = &problem.planes[image * problem.image_len..];
-                let gradient = &self.transposed[(image * self.padded + self.channels.start) * rows * columns..];
-                for row in (0..rows).step_by(segment_rows) {
-                    let segment = segment_rows.min(rows - row);
-                    let gradient = &gradient[row * columns * width..][..segment * columns * width];
-                    for (block, sums) in sums.chunks_exact_mut(MR * width).enumerate() {
-                        // SAFETY: reads lie in `planes`, see `WeightGradient::run`; the sizes of `gradient` and `sums` fit.
-                        unsafe {
-                            let from = planes.as_ptr().add(row * problem.width);
-                            let reads = self.reads::<MR>(block, from);
-                            let shape = [segment, columns, problem.width];
-                            accumulate::<S, MR, NV>(shape, &reads, gradient.as_ptr(), sums.as_mut_ptr());
-                        }
+        let segment_rows = (SEGMENT / columns).max(1);
+        sums.fill(0.0);
+        for image in 0..problem.images {
+            let planes = &problem.planes[image * problem.image_len..];
+            let gradient = &transposed[(image * padded + channels.start) * rows * columns..];
+            for row in (0..rows).step_by(segment_rows) {
+                let segment = segment_rows.min(rows - row);
+                let gradient = &gradient[row * columns * width..][..segment * columns * width];
+                for (block, sums) in sums.chunks_exact_mut(MR * width).enumerate() {
+                    // SAFETY: reads lie in `planes`, see `WeightGradient::run`; the sizes of `gradient` and `sums` fit.
+                    unsafe {
+                        let from = planes.as_ptr().add(row * problem.width);
+                        let reads = reads::<MR>(&problem.offsets[terms.clone()], block, from);
+                        let shape = [segment, columns, problem.width];
+                        accumulate::<S, MR, NV>(shape, &reads, gradient.as_ptr(), sums.as_mut_ptr());
                     }
                 }
             }
-            // SAFETY: this task owns the written range of `out`.
-            unsafe { self.write(sums, width) };
-        });
-    }
-
-    /// Where the terms of a block are read; the last term is repeated in an incomplete block.
-    #[inline(always)]
-    unsafe fn reads<const MR: usize>(&self, block: usize, from: *const f32) -> [*const f32; MR] {
-        let last = self.terms.end - 1;
-        let mut reads = [from; MR];
-        for (index, read) in reads.iter_mut().enumerate() {
-            let term = (self.terms.start + block * MR + index).min(last);
-            // SAFETY: see `WeightGradient::run`.
-            *read = unsafe { from.add(self.problem.offsets[term]) };
         }
-        reads
-    }
-
-    #[inline(always)]
-    unsafe fn write(&self, sums: &[f32], width: usize) {
-        let terms = self.problem.offsets.len();
-        let channels = self.channels.start..self.channels.end.min(self.problem.channels);
-        for (lane, channel) in channels.enumerate() {
-            for (index, term) in self.terms.clone().enumerate() {
-                // SAFETY: `channel < channels` and `term < terms`.
-                unsafe { *self.out.pointer().add(channel * terms + term) = sums[index * width + lane] };
+        let all_terms = problem.offsets.len();
+        for (lane, channel) in (channels.start..channels.end.min(problem.channels)).enumerate() {
+            for (index, term) in terms.clone().enumerate() {
+                // SAFETY: the place lies in the output, as `channel < channels` and `term < terms`, and is this task's.
+                unsafe { *out.pointer().add(channel * all_terms + term) = sums[index * width + lane] };
             }
         }
     }
+}
+
+/// Where the terms of a block are read; the last term is repeated in an incomplete block.
+///
+/// # Safety
+///
+/// `from` may be moved by every offset.
+#[inline(always)]
+unsafe fn reads<const MR: usize>(offsets: &[usize], block: usize, from: *const f32) -> [*const f32; MR] {
+    let mut reads = [from; MR];
+    for (index, read) in reads.iter_mut().enumerate() {
+        let term = (block * MR + index).min(offsets.len() - 1);
+        // SAFETY: see above.
+        *read = unsafe { from.add(offsets[term]) };
+    }
+    reads
 }
 
 /// Adds the outer products of all positions of a segment to `sums`.

@@ -1,0 +1,3 @@
+//! Integration tests of `equipoise-detect`.
+
+mod ops_conv2d;
