@@ -23,6 +23,7 @@ mod lattice_kernel;
 mod nms;
 mod roi_align;
 mod roi_align_dense;
+mod roi_align_flex;
 mod roi_sampling;
 mod scratch;
 mod simd_kernel;

@@ -6,6 +6,7 @@
 use burn::tensor::Tensor;
 
 use super::roi_align_dense::roi_align_dense;
+use super::roi_align_flex::roi_align_flex;
 
 /// A region of one picture of the batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,7 +75,8 @@ pub fn roi_align_pyramid(
 
 fn pool(levels: &[Tensor<4>], scales: &[f32], rois: &[Roi], assign: &[usize], options: &RoiAlignOptions) -> Tensor<4> {
     check(levels, rois, assign, options);
-    roi_align_dense(levels, scales, rois, assign, options)
+    roi_align_flex(levels, scales, rois, assign, options)
+        .unwrap_or_else(|| roi_align_dense(levels, scales, rois, assign, options))
 }
 
 fn check(levels: &[Tensor<4>], rois: &[Roi], assign: &[usize], options: &RoiAlignOptions) {

@@ -1,0 +1,199 @@
+//! `demo`: the whole path on the built-in long-tailed set, with nothing to download.
+//!
+//! Two detectors that differ in their classification loss alone are trained side by side, each on half of the threads: two
+//! small networks keep two cores busier than one network on both. Started again, the command goes on where it stopped.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use burn::tensor::Device;
+use equipoise_data::Dataset;
+use equipoise_data::demo::{DemoConfig, build};
+use equipoise_eval::record::{Metrics, RunDir, RunRecord, Timing};
+use equipoise_eval::report::{DEMO_NOTES, ReportInput, comparison_table, headline, ratio_check, write_report};
+use equipoise_loss::registry;
+use equipoise_train::{Checkpoint, Recipe, Trainer};
+
+use crate::Outcome;
+use crate::commands::train::{steps, warn};
+use crate::device::DeviceArgs;
+use crate::progress::{Progress, clock};
+use crate::scoring::Model;
+
+/// Train, score and explain two detectors on a built-in long-tailed set
+#[derive(clap::Args)]
+pub struct Args {
+    /// The whole path on a tiny set, in seconds: to see that everything works, not to see good detectors
+    #[arg(long)]
+    quick: bool,
+    /// Where to put data, runs and report [default: runs/demo, or runs/demo-quick with --quick]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Seed of weights, order and augmentation; the data set stays the same
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// A detector of the demo.
+struct Contender {
+    folder: &'static str,
+    recipe: Recipe,
+}
+
+const RECIPE: &str = include_str!("../../recipes/demo.toml");
+const QUICK_RECIPE: &str = include_str!("../../recipes/demo-quick.toml");
+
+/// Folder and recipe overrides of the two contenders, the baseline first.
+const CONTENDERS: [(&str, &[&str]); 2] = [
+    ("baseline", &["loss.name=\"sigmoid_bce\""]),
+    ("eqlv2", &["loss.name=\"eqlv2\""]),
+];
+
+/// Credit that the art of the demo set asks for.
+pub const CREDITS: &str = "Drawings: Twemoji, copyright Twitter, Inc and other contributors, CC BY 4.0 \
+    (https://creativecommons.org/licenses/by/4.0/); changed: scaled, turned, coloured and pasted together.";
+
+/// Runs the command.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let started = std::time::Instant::now();
+    let (config, text, folder) = if args.quick {
+        (DemoConfig::quick(), QUICK_RECIPE, "runs/demo-quick")
+    } else {
+        (DemoConfig::default(), RECIPE, "runs/demo")
+    };
+    let dir = args.dir.clone().unwrap_or_else(|| folder.into());
+    let device = args.device.device()?;
+    let contenders = contenders(text, args.seed)?;
+    let progress = Progress::new();
+    progress.say(&format!("data    {}", dir.join("data").display()));
+    let set = build(&dir.join("data"), &config, args.device.threads())?;
+    let train = Arc::new(Dataset::read(&set.train, None)?);
+    let val = Arc::new(Dataset::read_with_training_counts(&set.val, None, &train)?);
+    warn(&train);
+    warn(&val);
+    progress.say(&describe(&train, &val));
+    crate::interrupt::listen();
+    let threads = (args.device.threads() / contenders.len()).max(1);
+    let outcomes: Vec<anyhow::Result<bool>> = std::thread::scope(|scope| {
+        let (progress, train, val, dir, device) = (&progress, &train, &val, &dir, &device);
+        let start = |contender| scope.spawn(move || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+            pool.install(|| contend(contender, dir, train, val, device, progress))
+        });
+        let running: Vec<_> = contenders.iter().map(start).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a training panicked")))).collect()
+    });
+    let mut finished = true;
+    for outcome in outcomes {
+        finished &= outcome?;
+    }
+    if !finished {
+        println!("stopped; go on with: equipoise demo{} --dir {}", if args.quick { " --quick" } else { "" }, dir.display());
+        return Ok(Outcome::Fine);
+    }
+    let runs = contenders.iter().map(|c| RunRecord::read(&dir.join(c.folder))).collect::<Result<Vec<_>, _>>()?;
+    conclude(&dir, &runs, &train, &val)?;
+    println!("took    {}", clock(started.elapsed().as_secs_f64()));
+    Ok(Outcome::Fine)
+}
+
+fn contenders(text: &str, seed: u64) -> anyhow::Result<Vec<Contender>> {
+    let contender = |(folder, overrides): &(&'static str, &[&str])| {
+        let mut all: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+        all.push(format!("seed={seed}"));
+        Ok(Contender { folder, recipe: Recipe::parse("of the demo", text, &all)? })
+    };
+    CONTENDERS.iter().map(contender).collect()
+}
+
+/// Trains and scores one detector; false when the user stopped it.
+fn contend(
+    contender: &Contender,
+    dir: &Path,
+    train: &Arc<Dataset>,
+    val: &Arc<Dataset>,
+    device: &Device,
+    progress: &Progress,
+) -> anyhow::Result<bool> {
+    let run = RunDir::new(dir.join(contender.folder));
+    let title = registry::find(&contender.recipe.loss.name)?.card.title;
+    let Some(mut trainer) = open(contender, title, &run, train, device)? else {
+        progress.say(&format!("{title}: done before, in {}", run.root().display()));
+        return Ok(true);
+    };
+    let mut timing = Timing::default();
+    let task = progress.task(title, trainer.total_steps());
+    if !steps(&mut trainer, &task, &mut timing).with_context(|| format!("training of {title}"))? {
+        return Ok(false);
+    }
+    timing.peak_memory_bytes = peak_memory();
+    let detector = trainer.detector()?;
+    let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device };
+    let task = progress.task(&format!("{title} scores"), val.images.len() as u64);
+    model.score(&run, "lvis", train, val, &task, &mut timing)?;
+    Ok(true)
+}
+
+/// The training in a run directory: new, or where it stopped, or nothing when it is done and scored.
+fn open(
+    contender: &Contender,
+    title: &str,
+    run: &RunDir,
+    train: &Arc<Dataset>,
+    device: &Device,
+) -> anyhow::Result<Option<Trainer>> {
+    let checkpoint = run.last_checkpoint();
+    if !Checkpoint::file(&checkpoint).exists() {
+        if run.meta().exists() {
+            // Started, but stopped before the first checkpoint: nothing to lose.
+            std::fs::remove_file(run.meta()).with_context(|| format!("cannot remove `{}`", run.meta().display()))?;
+        }
+        return Ok(Some(Trainer::start(contender.recipe.clone(), title, train.clone(), run.clone(), device)?));
+    }
+    let trainer = Trainer::resume(train.clone(), run.clone(), device)?;
+    if *trainer.recipe() != contender.recipe {
+        bail!(
+            "`{}` holds a run of another seed or version; choose another --dir, or delete the folder",
+            run.root().display()
+        );
+    }
+    let done = trainer.steps_done() == trainer.total_steps() && Metrics::read(&run.metrics()).is_ok();
+    Ok((!done).then_some(trainer))
+}
+
+fn describe(train: &Dataset, val: &Dataset) -> String {
+    let of = |group| train.categories.iter().filter(|category| category.group == group).count();
+    use equipoise_data::Group::{Common, Frequent, Rare};
+    format!(
+        "train   {} pictures, {} classes: {} rare, {} common, {} frequent\nval     {} pictures",
+        train.images.len(),
+        train.num_classes(),
+        of(Rare),
+        of(Common),
+        of(Frequent),
+        val.images.len()
+    )
+}
+
+fn conclude(dir: &Path, runs: &[RunRecord], train: &Dataset, val: &Dataset) -> anyhow::Result<()> {
+    let checks: Vec<_> = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).collect();
+    println!("\n{}", comparison_table(runs).render());
+    println!("{}", headline(runs));
+    for check in &checks {
+        println!("{}", check.text);
+    }
+    let input = ReportInput { title: "equipoise demo", runs, train, val, checks: &[], notes: DEMO_NOTES, credits: CREDITS };
+    let report = write_report(dir, &input)?;
+    println!("\nreport  {}", report.display());
+    Ok(())
+}
+
+/// Largest resident memory of this process so far, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

@@ -1,0 +1,11 @@
+//! The commands, one file each.
+
+pub mod demo;
+pub mod docs;
+pub mod eval;
+pub mod explain;
+pub mod losses;
+pub mod predict;
+pub mod report;
+pub mod train;
+pub mod weights;

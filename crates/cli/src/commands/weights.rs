@@ -1,0 +1,93 @@
+//! `weights`: weights that a training starts from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use equipoise_data::write_atomically;
+use equipoise_detect::weights::to_safetensors;
+use equipoise_train::pretrain::{PretrainConfig, Pretrainer};
+
+use crate::Outcome;
+use crate::device::DeviceArgs;
+
+/// Make weights that a training starts from
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    Pretrain(PretrainArgs),
+}
+
+/// Pretrain a backbone on crops of single drawings, none of them a class of the demo set
+#[derive(clap::Args)]
+struct PretrainArgs {
+    /// Backbone
+    #[arg(long, default_value = "light", value_name = "NAME")]
+    backbone: String,
+    /// Side of a crop in pixels
+    #[arg(long, default_value_t = 64, value_name = "PIXELS")]
+    side: usize,
+    /// Crops of a step
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    batch: usize,
+    /// Steps
+    #[arg(long, default_value_t = 3000, value_name = "N")]
+    steps: u64,
+    /// Peak of the learning rate
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    lr: f64,
+    /// Seed of weights and crops
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// File to write, safetensors with f16 values
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    match args.action {
+        Action::Pretrain(args) => pretrain(args),
+    }
+}
+
+/// Steps between lines of the log.
+const LOG_EVERY: u64 = 50;
+/// Batches of crops that the accuracy at the end is taken on.
+const VALIDATION_BATCHES: u64 = 32;
+
+fn pretrain(args: PretrainArgs) -> anyhow::Result<Outcome> {
+    rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
+    let config = PretrainConfig {
+        backbone: args.backbone,
+        side: args.side,
+        batch: args.batch,
+        steps: args.steps,
+        lr: args.lr,
+        seed: args.seed,
+    };
+    println!("{config:?}");
+    let mut pretrainer = Pretrainer::new(config, &args.device.device()?)?;
+    let (mut loss, mut accuracy) = (0.0, 0.0);
+    while let Some(report) = pretrainer.step()? {
+        loss += report.loss;
+        accuracy += report.accuracy;
+        if report.step % LOG_EVERY == 0 || report.step == report.total_steps {
+            let steps = (report.step - 1) % LOG_EVERY + 1;
+            let (mean_loss, mean_accuracy) = (loss / steps as f64, accuracy / steps as f64);
+            println!("step {}/{} loss {mean_loss:.3} accuracy {mean_accuracy:.3}", report.step, report.total_steps);
+            (loss, accuracy) = (0.0, 0.0);
+        }
+    }
+    println!("accuracy on {VALIDATION_BATCHES} batches of unseen crops: {:.3}", pretrainer.validate(VALIDATION_BATCHES));
+    let bytes = to_safetensors(&pretrainer.weights(), true, BTreeMap::new());
+    write_atomically(&args.out, &bytes)?;
+    println!("wrote {} ({} kB)", args.out.display(), bytes.len() / 1000);
+    Ok(Outcome::Fine)
+}

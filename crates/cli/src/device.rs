@@ -1,0 +1,38 @@
+//! Where tensors live.
+
+use anyhow::bail;
+use burn::tensor::Device;
+
+/// Flags that choose the device and the threads.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DeviceArgs {
+    /// Device: cpu, or wgpu or cuda in a build with that feature
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    pub device: String,
+    /// Threads for computation [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+impl DeviceArgs {
+    /// The device.
+    pub fn device(&self) -> anyhow::Result<Device> {
+        match self.device.as_str() {
+            "cpu" | "flex" => Ok(Device::flex()),
+            #[cfg(feature = "wgpu")]
+            "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "cuda")]
+            "cuda" => Ok(Device::cuda(0)),
+            "wgpu" | "cuda" => bail!(
+                "this program was built without `{0}`; build it with `cargo install equipoise --features {0}`",
+                self.device
+            ),
+            other => bail!("unknown device `{other}`; known: cpu, wgpu, cuda"),
+        }
+    }
+
+    /// Threads to compute on.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+}

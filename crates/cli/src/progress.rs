@@ -1,0 +1,116 @@
+//! Progress: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use equipoise_train::StepReport;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Time between plain lines.
+const PLAIN_EVERY: Duration = Duration::from_secs(15);
+
+/// Several tasks that run side by side, one bar each.
+pub struct Progress {
+    bars: Option<MultiProgress>,
+}
+
+impl Progress {
+    /// Bars when standard error is a terminal, else plain lines.
+    pub fn new() -> Self {
+        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+    }
+
+    /// A task of `total` units.
+    pub fn task(&self, title: &str, total: u64) -> Task {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new(total));
+            let template = "{prefix:<14} {bar:24} {pos}/{len} {msg} eta {eta}";
+            bar.set_style(ProgressStyle::with_template(template).expect("the template is fixed"));
+            bar.set_prefix(title.to_string());
+            bar
+        });
+        let state = Mutex::new(State { started: Instant::now(), printed: Instant::now(), first: None });
+        Task { title: title.to_string(), total, bar, state }
+    }
+
+    /// A line above the bars.
+    pub fn say(&self, line: &str) {
+        match &self.bars {
+            Some(bars) => bars.println(line).unwrap_or_default(),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+struct State {
+    started: Instant,
+    printed: Instant,
+    /// Units done when the task was first heard of: a resumed run does not start at 0.
+    first: Option<u64>,
+}
+
+/// A task under way.
+pub struct Task {
+    title: String,
+    total: u64,
+    bar: Option<ProgressBar>,
+    state: Mutex<State>,
+}
+
+impl Task {
+    /// A training step was done.
+    pub fn step(&self, report: &StepReport) {
+        let parts: Vec<String> =
+            report.losses.iter().map(|(name, value)| format!("{} {value:.3}", short(name))).collect();
+        let message = |rate: f64| format!("loss {:.3} ({}) {rate:.1} it/s", report.loss(), parts.join(", "));
+        self.advance(report.step, message);
+    }
+
+    /// `done` units were done.
+    pub fn units(&self, done: u64, unit: &str) {
+        self.advance(done, |rate| format!("{rate:.1} {unit}/s"));
+    }
+
+    fn advance(&self, done: u64, message: impl Fn(f64) -> String) {
+        let mut state = self.state.lock().expect("no task panics while it reports");
+        let first = *state.first.get_or_insert(done.saturating_sub(1));
+        let rate = (done - first) as f64 / state.started.elapsed().as_secs_f64().max(1e-9);
+        if let Some(bar) = &self.bar {
+            bar.set_message(message(rate));
+            bar.set_position(done);
+            return;
+        }
+        if state.printed.elapsed() >= PLAIN_EVERY || done == self.total {
+            state.printed = Instant::now();
+            let left = (self.total - done) as f64 / rate.max(1e-9);
+            eprintln!("{} {done}/{} {} eta {}", self.title, self.total, message(rate), clock(left));
+        }
+    }
+
+    /// The task is over.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}
+
+fn short(name: &str) -> &str {
+    match name {
+        "classification" => "cls",
+        "rpn_objectness" => "rpn",
+        "rpn_box" => "rpn box",
+        other => other,
+    }
+}
+
+/// Seconds as minutes and seconds.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    if seconds >= 3600 {
+        format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60)
+    } else {
+        format!("{}m{:02}s", seconds / 60, seconds % 60)
+    }
+}
