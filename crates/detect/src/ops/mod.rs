@@ -24,9 +24,11 @@ mod nms;
 mod roi_align;
 mod roi_align_dense;
 mod roi_align_flex;
+mod roi_align_kernel;
 mod roi_sampling;
 mod scratch;
 mod simd_kernel;
+mod transpose_kernel;
 
 pub use conv2d::{ConvOptions, conv2d};
 pub use iou::iou_matrix;

@@ -61,13 +61,15 @@ fn pool_picture<'a>(
     for (index, roi) in rois.enumerate() {
         let taps = RoiTaps::new(roi, scale, [height, width], options);
         for bin in 0..ph {
-            for tap in taps.rows.bin(bin) {
-                rows[(index * ph + bin) * height + tap.index] = tap.weight;
+            for tap in taps.rows.of_bin(bin) {
+                let row = taps.rows.cells[tap.other as usize] as usize;
+                rows[(index * ph + bin) * height + row] = tap.weight;
             }
         }
         for bin in 0..pw {
-            for tap in taps.columns.bin(bin) {
-                columns[(tap.index * count + index) * pw + bin] = tap.weight;
+            for tap in taps.columns.of_bin(bin) {
+                let column = taps.columns.cells[tap.other as usize] as usize;
+                columns[(column * count + index) * pw + bin] = tap.weight;
             }
         }
     }

@@ -1,20 +1,19 @@
-//! RoIAlign on the CPU: channels side by side.
-//!
-//! Maps are copied to `[H, W, C]` once, so that each tap is one run of neighbouring values. Regions are pooled in parallel; in
-//! the backward pass each picture and block of channels is one piece of work that adds its regions in order, so that the
-//! gradient has the same bits on any number of threads.
+//! RoIAlign as an operation of the CPU backend.
 
+use std::sync::Arc;
+
+use burn::backend::DispatchTensor;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::flex::{self, FlexOp, values};
+use super::flex::{FlexOp, apply, supports, tensor, values};
 use super::roi_align::{Roi, RoiAlignOptions};
+use super::roi_align_kernel::{PlannedRoi, RoiPlan};
 use super::roi_sampling::RoiTaps;
-use super::scratch::with_scratch;
 
-/// Channels of one piece of the backward pass.
-const BLOCK: usize = 32;
+/// Fewer regions than this are planned by one thread.
+const PLAN_REGIONS: usize = 64;
 
 /// Pools `rois[r]` from `levels[assign[r]]`, or `None` where there is no kernel for the number of levels or the backend.
 pub(super) fn roi_align_flex(
@@ -24,153 +23,68 @@ pub(super) fn roi_align_flex(
     assign: &[usize],
     options: &RoiAlignOptions,
 ) -> Option<Tensor<4>> {
-    let inputs: Vec<_> = levels.iter().map(|level| level.clone().into_dispatch()).collect();
-    if !inputs.iter().all(flex::supports) {
+    let inputs: Vec<DispatchTensor> = levels.iter().cloned().map(Tensor::into_dispatch).collect();
+    if !inputs.iter().all(supports) {
         return None;
     }
+    // The autodiff graph wants the number of inputs at compile time.
+    let run = match levels.len() {
+        1 => run::<1>,
+        2 => run::<2>,
+        3 => run::<3>,
+        4 => run::<4>,
+        5 => run::<5>,
+        6 => run::<6>,
+        _ => return None,
+    };
+    Some(run(Pooling { plan: Arc::new(plan(levels, scales, rois, assign, options)) }, inputs))
+}
+
+fn run<const L: usize>(pooling: Pooling, inputs: Vec<DispatchTensor>) -> Tensor<4> {
+    let inputs: [DispatchTensor; L] = inputs.try_into().expect("the number of levels was matched");
+    apply::<L, 4, _>(pooling, inputs)
+}
+
+fn plan(levels: &[Tensor<4>], scales: &[f32], rois: &[Roi], assign: &[usize], options: &RoiAlignOptions) -> RoiPlan {
+    let [images, channels, _, _] = levels[0].dims();
     let sizes: Vec<[usize; 2]> = levels.iter().map(|level| [level.dims()[2], level.dims()[3]]).collect();
-    let regions = rois.iter().zip(assign).map(|(roi, &level)| Region {
-        image: roi.image,
+    let planned = |(roi, &level): (&Roi, &usize)| PlannedRoi {
         level,
+        image: roi.image,
         taps: RoiTaps::new(roi, scales[level], sizes[level], options),
-    });
-    let [images, channels, ..] = levels[0].dims();
-    let op = RoiAlign { regions: regions.collect(), sizes, images, channels, output: options.output };
-    macro_rules! run {
-        ($($n:literal)*) => { match inputs.len() {
-            $($n => Some(flex::apply::<$n, 4, _>(op, inputs.try_into().expect("the length was matched"))),)*
-            _ => None,
-        } };
-    }
-    run!(1 2 3 4 5 6)
+    };
+    let rois = rois.par_iter().zip(assign).with_min_len(PLAN_REGIONS).map(planned).collect();
+    RoiPlan { rois, output: options.output, images, channels, sizes }
 }
 
+/// Pooling of planned regions.
 #[derive(Debug, Clone)]
-struct Region {
-    image: usize,
-    level: usize,
-    taps: RoiTaps,
+struct Pooling {
+    plan: Arc<RoiPlan>,
 }
 
-#[derive(Debug, Clone)]
-struct RoiAlign {
-    regions: Vec<Region>,
-    sizes: Vec<[usize; 2]>,
-    images: usize,
-    channels: usize,
-    output: [usize; 2],
-}
+impl<const L: usize> FlexOp<L> for Pooling {
+    // The gradient is linear in the maps and needs none of them.
+    const SAVED: [bool; L] = [false; L];
 
-impl<const N: usize> FlexOp<N> for RoiAlign {
-    const SAVED: [bool; N] = [false; N];
-
-    fn forward(&self, levels: &[FlexTensor; N]) -> FlexTensor {
-        let channels = self.channels;
-        let bins = self.output[0] * self.output[1];
-        let maps: Vec<Vec<f32>> =
-            levels.iter().zip(&self.sizes).map(|(level, size)| self.channels_last(values(level), *size)).collect();
-        let mut pooled = vec![0.0; self.regions.len() * channels * bins];
-        let pieces = pooled.par_chunks_exact_mut((channels * bins).max(1)).zip(&self.regions);
-        pieces.for_each(|(pooled, region)| {
-            let cells = self.sizes[region.level][0] * self.sizes[region.level][1] * channels;
-            let map = &maps[region.level][region.image * cells..(region.image + 1) * cells];
-            with_scratch(bins * channels, |sums| {
-                sums.fill(0.0);
-                self.visit(region, |bin, cell, weight| {
-                    let sums = &mut sums[bin * channels..(bin + 1) * channels];
-                    for (sum, value) in sums.iter_mut().zip(&map[cell * channels..(cell + 1) * channels]) {
-                        *sum += weight * value;
-                    }
-                });
-                transpose(sums, channels, pooled);
-            });
-        });
-        flex::tensor(pooled, [self.regions.len(), channels, self.output[0], self.output[1]])
+    fn forward(&self, inputs: &[FlexTensor; L]) -> FlexTensor {
+        let levels = inputs.each_ref().map(values);
+        let [ph, pw] = self.plan.output;
+        tensor(self.plan.forward(&levels), [self.plan.rois.len(), self.plan.channels, ph, pw])
     }
 
     fn backward(
         &self,
-        _: &[Option<FlexTensor>; N],
+        _: &[Option<FlexTensor>; L],
         gradient: &FlexTensor,
-        wanted: [bool; N],
-    ) -> [Option<FlexTensor>; N] {
-        let gradient = values(gradient);
+        wanted: [bool; L],
+    ) -> [Option<FlexTensor>; L] {
         std::array::from_fn(|level| {
-            let [height, width] = self.sizes[level];
+            let [height, width] = self.plan.sizes[level];
             wanted[level].then(|| {
-                let map = self.level_gradient(level, gradient);
-                flex::tensor(map, [self.images, self.channels, height, width])
+                let map = self.plan.backward(level, values(gradient));
+                tensor(map, [self.plan.images, self.plan.channels, height, width])
             })
         })
-    }
-}
-
-impl RoiAlign {
-    /// Calls `each(bin, cell, weight)` for every tap of a region.
-    fn visit(&self, region: &Region, mut each: impl FnMut(usize, usize, f32)) {
-        let ([ph, pw], width) = (self.output, self.sizes[region.level][1]);
-        for i in 0..ph {
-            for row in region.taps.rows.bin(i) {
-                for j in 0..pw {
-                    for column in region.taps.columns.bin(j) {
-                        each(i * pw + j, row.index * width + column.index, row.weight * column.weight);
-                    }
-                }
-            }
-        }
-    }
-
-    /// `[N, C, H, W]` → `[N, H, W, C]`
-    fn channels_last(&self, map: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
-        let size = self.channels * height * width;
-        let mut out = vec![0.0; map.len()];
-        let pieces = out.par_chunks_exact_mut(size.max(1)).zip(map.par_chunks_exact(size.max(1)));
-        pieces.for_each(|(out, map)| transpose(map, height * width, out));
-        out
-    }
-
-    fn level_gradient(&self, level: usize, gradient: &[f32]) -> Vec<f32> {
-        let (channels, bins) = (self.channels, self.output[0] * self.output[1]);
-        let cells = self.sizes[level][0] * self.sizes[level][1];
-        let mut map = vec![0.0; self.images * channels * cells];
-        let pictures = map.par_chunks_exact_mut((channels * cells).max(1)).enumerate();
-        let pieces = pictures.flat_map(|(image, map)| {
-            map.par_chunks_mut(BLOCK * cells.max(1)).enumerate().map(move |(block, map)| (image, block * BLOCK, map))
-        });
-        pieces.for_each(|(image, first, map)| {
-            let block = BLOCK.min(channels - first);
-            with_scratch((cells + bins) * block, |scratch| {
-                let (sums, part) = scratch.split_at_mut(cells * block);
-                sums.fill(0.0);
-                for (index, region) in self.regions.iter().enumerate() {
-                    if region.image != image || region.level != level {
-                        continue;
-                    }
-                    let start = (index * channels + first) * bins;
-                    transpose(&gradient[start..start + block * bins], bins, part);
-                    self.visit(region, |bin, cell, weight| {
-                        let sums = &mut sums[cell * block..(cell + 1) * block];
-                        for (sum, value) in sums.iter_mut().zip(&part[bin * block..(bin + 1) * block]) {
-                            *sum += weight * value;
-                        }
-                    });
-                }
-                transpose(sums, block, map);
-            });
-        });
-        map
-    }
-}
-
-/// `from`, rows of `columns` values, to rows of as many values as `from` has rows.
-fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
-    if columns == 0 {
-        return;
-    }
-    let rows = from.len() / columns;
-    for (column, to) in to.chunks_exact_mut(rows.max(1)).enumerate().take(columns) {
-        for (to, from) in to.iter_mut().zip(from.iter().skip(column).step_by(columns)) {
-            *to = *from;
-        }
     }
 }

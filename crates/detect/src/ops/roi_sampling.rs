@@ -5,53 +5,79 @@
 //! part and a column part, so one region is described by two short lists of taps, one per axis, shared by all channels:
 //! `out[i, j] = Σ_y Σ_x row[i][y] · column[j][x] · f[y, x]`.
 //!
-//! Borders as in torchvision: a sample outside `[-1, size]` counts as 0, one inside is clamped to the map.
+//! Borders as in torchvision: a sample outside `[-1, size]` counts as 0, one inside is clamped to the map. A region with a
+//! coordinate that is not finite reads nothing.
 
 use super::roi_align::{Roi, RoiAlignOptions};
 
-/// One weighted read along an axis.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// One weighted connection of a bin and a cell along an axis.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Tap {
-    /// Row or column of the feature map.
-    pub(super) index: usize,
-    /// Share of this row or column in the bin.
+    /// Position in [`AxisTaps::cells`] of the cell that a bin reads, or the bin that reads a cell.
+    pub(super) other: u32,
+    /// Share of the cell in the bin.
     pub(super) weight: f32,
 }
 
-/// The taps of every bin along one axis of a region.
+/// Lists of taps, one after another.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Lists {
+    taps: Vec<Tap>,
+    ends: Vec<u32>,
+}
+
+impl Lists {
+    #[inline(always)]
+    fn get(&self, index: usize) -> &[Tap] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.taps[start as usize..self.ends[index] as usize]
+    }
+}
+
+/// The bins of a region along one axis and the cells that they read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct AxisTaps {
-    taps: Vec<Tap>,
-    /// End of each bin's taps.
-    ends: Vec<usize>,
+    /// Rows or columns of the map that any bin reads, ascending.
+    pub(super) cells: Vec<u32>,
+    by_bin: Lists,
+    by_cell: Lists,
 }
 
 impl AxisTaps {
-    /// Taps of bin `bin`, each row or column at most once.
-    pub(super) fn bin(&self, bin: usize) -> &[Tap] {
-        let start = if bin == 0 { 0 } else { self.ends[bin - 1] };
-        &self.taps[start..self.ends[bin]]
+    /// The cells that bin `bin` reads, as positions in `cells`.
+    #[inline(always)]
+    pub(super) fn of_bin(&self, bin: usize) -> &[Tap] {
+        self.by_bin.get(bin)
+    }
+
+    /// The bins that read the cell at `position` in `cells`.
+    #[inline(always)]
+    pub(super) fn of_cell(&self, position: usize) -> &[Tap] {
+        self.by_cell.get(position)
     }
 
     /// Taps of `bins` bins between `start` and `end` (map coordinates) on an axis of `size` cells.
     ///
     /// `sampling_ratio` 0 takes as many samples per bin as it has cells, rounded up.
     fn new(start: f32, end: f32, bins: usize, size: usize, sampling_ratio: usize) -> Self {
-        let mut axis = AxisTaps { taps: Vec::with_capacity(4 * bins), ends: Vec::with_capacity(bins) };
+        let mut axis = AxisTaps::default();
         let bin_size = (end - start) / bins as f32;
         let usable = start.is_finite() && end.is_finite() && bin_size.is_finite() && size > 0;
         let samples = if sampling_ratio > 0 { sampling_ratio } else { bin_size.ceil().max(0.0) as usize };
+        axis.by_bin.taps.reserve(4 * bins);
         for bin in 0..bins {
             if usable {
                 axis.sample_bin(start + bin as f32 * bin_size, bin_size, samples, size);
             }
-            axis.ends.push(axis.taps.len());
+            axis.by_bin.ends.push(axis.by_bin.taps.len() as u32);
         }
+        axis.index_cells();
         axis
     }
 
+    /// Adds the taps of one bin, with `other` as the cell itself.
     fn sample_bin(&mut self, origin: f32, bin_size: f32, samples: usize, size: usize) {
-        let first_tap = self.taps.len();
+        let first_tap = self.by_bin.taps.len();
         let share = 1.0 / samples.max(1) as f32;
         let step = bin_size * share;
         for sample in visible_samples(origin, step, samples, size) {
@@ -68,14 +94,40 @@ impl AxisTaps {
         }
     }
 
-    fn add(&mut self, first_tap: usize, index: usize, weight: f32) {
+    fn add(&mut self, first_tap: usize, cell: usize, weight: f32) {
         if weight == 0.0 {
             return;
         }
-        let known = self.taps[first_tap..].iter().rposition(|tap| tap.index == index);
-        match known {
-            Some(position) => self.taps[first_tap + position].weight += weight,
-            None => self.taps.push(Tap { index, weight }),
+        let taps = &mut self.by_bin.taps;
+        match taps[first_tap..].iter().rposition(|tap| tap.other == cell as u32) {
+            Some(known) => taps[first_tap + known].weight += weight,
+            None => taps.push(Tap { other: cell as u32, weight }),
+        }
+    }
+
+    /// Collects the cells, lets bins name them by position, and lists the bins of each.
+    fn index_cells(&mut self) {
+        let AxisTaps { cells, by_bin, by_cell } = self;
+        cells.extend(by_bin.taps.iter().map(|tap| tap.other));
+        cells.sort_unstable();
+        cells.dedup();
+        by_cell.ends.resize(cells.len(), 0);
+        for tap in &mut by_bin.taps {
+            tap.other = cells.binary_search(&tap.other).expect("every cell is listed") as u32;
+            by_cell.ends[tap.other as usize] += 1;
+        }
+        // Counts become starts, and starts become ends while the lists are filled.
+        let mut start = 0;
+        for end in &mut by_cell.ends {
+            start += std::mem::replace(end, start);
+        }
+        by_cell.taps.resize(by_bin.taps.len(), Tap::default());
+        for bin in 0..by_bin.ends.len() {
+            for tap in by_bin.get(bin) {
+                let place = &mut by_cell.ends[tap.other as usize];
+                by_cell.taps[*place as usize] = Tap { other: bin as u32, weight: tap.weight };
+                *place += 1;
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 const TOLERANCE: f32 = 2e-5;
 
 /// Numbers in [-1, 1) that look random but are the same everywhere.
-fn noise(len: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;
