@@ -6,6 +6,7 @@
 //! | [`roi_align`], [`roi_align_pyramid`] | features | own kernels | matrix products of dense sampling matrices |
 //! | [`nms`], [`batched_nms`] | none | host | host |
 //! | [`iou_matrix`] | none | host | host |
+//! | [`sgd_update`] | none | one pass | tensor operations |
 //!
 //! Every kernel gives the same bits whatever the number of threads: work is cut into pieces by shape alone, each output
 //! value is written by one piece, and sums run in a fixed order. Kernels are reentrant: several trainings may share
@@ -27,6 +28,7 @@ mod roi_align_flex;
 mod roi_align_kernel;
 mod roi_sampling;
 mod scratch;
+mod sgd;
 mod simd_kernel;
 mod transpose_kernel;
 
@@ -34,3 +36,4 @@ pub use conv2d::{ConvOptions, conv2d};
 pub use iou::iou_matrix;
 pub use nms::{batched_nms, nms};
 pub use roi_align::{Roi, RoiAlignOptions, roi_align, roi_align_pyramid};
+pub use sgd::{SgdStep, sgd_update};
