@@ -35,6 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Data(commands::data::Args),
     Demo(commands::demo::Args),
     Train(commands::train::Args),
     Eval(commands::eval::Args),
@@ -50,6 +51,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
+            Command::Data(args) => commands::data::run(args),
             Command::Demo(args) => commands::demo::run(args),
             Command::Train(args) => commands::train::run(args),
             Command::Eval(args) => commands::eval::run(args),

@@ -1,0 +1,156 @@
+//! `predict`: pictures in, boxes out.
+
+mod pictures;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use equipoise_data::{ClassList, Dataset, ImageId, picture, write_atomically};
+use equipoise_eval::{Detection, LabelledBox, annotate, write_detections};
+use equipoise_train::Checkpoint;
+use image::RgbImage;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::device::DeviceArgs;
+use crate::output::{print, print_json};
+use crate::progress::Progress;
+use crate::scoring::Model;
+
+/// Find objects in pictures with a trained detector
+///
+/// Writes detections.json (COCO results), images.json (which id is which picture) and annotated pictures.
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("input").required(true).args(["images", "data"]))]
+pub struct Args {
+    /// A run directory, a checkpoint folder or a checkpoint file
+    #[arg(long, visible_alias = "checkpoint", value_name = "PATH")]
+    run: PathBuf,
+    /// Pictures (JPEG or PNG), or folders that are searched for them
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    images: Vec<PathBuf>,
+    /// The pictures of a data set of the same classes: a COCO or LVIS JSON file
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Folder of the pictures of --data [default: found beside the file]
+    #[arg(long, value_name = "DIR", requires = "data")]
+    data_images: Option<PathBuf>,
+    /// Where to put the results
+    #[arg(long, value_name = "DIR", default_value = "predictions")]
+    out: PathBuf,
+    /// Draw boxes that score at least this; detections.json keeps all
+    #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
+    score_threshold: f32,
+    /// Draw at most this many boxes on a picture, the best
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    max_boxes: usize,
+    /// Draw no pictures
+    #[arg(long)]
+    no_pictures: bool,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    pictures: usize,
+    skipped: usize,
+    detections: usize,
+    drawn: usize,
+    results: String,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    if !args.score_threshold.is_finite() {
+        bail!("--score-threshold is {}; give a score, 0 to 1", args.score_threshold);
+    }
+    let device = args.device.device()?;
+    rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
+    let checkpoint = Checkpoint::read(&args.run)?;
+    let mut dataset = dataset(&args, &checkpoint)?;
+    let asked = dataset.images.len();
+    pictures::keep_readable(&mut dataset)?;
+    let (skipped, dataset) = (asked - dataset.images.len(), Arc::new(dataset));
+    let (detector, loss) = checkpoint.detector(&device)?;
+    let model = Model { detector: &detector, loss: &*loss, recipe: &checkpoint.state.recipe, device: &device };
+    let task = Progress::new().task("predict", dataset.images.len() as u64);
+    let detections = model.predict(&dataset, &task)?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create `{}`", args.out.display()))?;
+    let results = args.out.join("detections.json");
+    write_detections(&results, &detections)?;
+    write_atomically(&args.out.join("images.json"), &pictures::list(&dataset)?)?;
+    let drawn = if args.no_pictures { 0 } else { draw(&args, &dataset, &detections)? };
+    let results = results.display().to_string();
+    let summary = Summary { pictures: dataset.images.len(), skipped, detections: detections.len(), drawn, results };
+    report(&args, &summary)?;
+    Ok(Outcome::Fine)
+}
+
+fn dataset(args: &Args, checkpoint: &Checkpoint) -> anyhow::Result<Dataset> {
+    let Some(path) = &args.data else {
+        return pictures::unlabelled(&args.images, &checkpoint.state.classes);
+    };
+    let dataset = Dataset::read(path, args.data_images.as_deref())?;
+    checkpoint.check_classes(&args.run, &ClassList::of(&dataset))?;
+    Ok(dataset)
+}
+
+/// Draws every picture into `pictures/`; returns the number of boxes.
+fn draw(args: &Args, dataset: &Dataset, detections: &[Detection]) -> anyhow::Result<usize> {
+    let folder = args.out.join("pictures");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let classes: BTreeMap<_, _> = dataset.categories.iter().enumerate().map(|(class, c)| (c.id, (class, c))).collect();
+    let mut boxes: BTreeMap<ImageId, Vec<LabelledBox>> = BTreeMap::new();
+    for detection in detections.iter().filter(|detection| detection.score >= args.score_threshold) {
+        if let Some((class, category)) = classes.get(&detection.category) {
+            boxes.entry(detection.image).or_default().push(LabelledBox {
+                bbox: detection.bbox,
+                name: category.name.clone(),
+                score: Some(detection.score),
+                class: *class,
+            });
+        }
+    }
+    for found in boxes.values_mut() {
+        found.sort_by(|a, b| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0)));
+        found.truncate(args.max_boxes);
+    }
+    let names = pictures::output_names(dataset);
+    dataset.images.par_iter().zip(&names).try_for_each(|(image, name)| {
+        let boxes = boxes.get(&image.id).map_or(&[][..], Vec::as_slice);
+        draw_one(&image.path, boxes, &folder.join(name))
+            .with_context(|| format!("cannot draw `{}`", image.path.display()))
+    })?;
+    Ok(boxes.values().map(Vec::len).sum())
+}
+
+fn draw_one(picture: &Path, boxes: &[LabelledBox], out: &Path) -> anyhow::Result<()> {
+    let picture = picture::decode(picture)?;
+    let (width, height) = (picture.width(), picture.height());
+    let picture =
+        RgbImage::from_raw(width, height, picture.pixels().to_vec()).context("its pixels do not fit its size")?;
+    let mut bytes = Vec::new();
+    annotate(&picture, boxes)?.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)?;
+    Ok(write_atomically(out, &bytes)?)
+}
+
+fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
+    if args.json {
+        return print_json(summary);
+    }
+    let Summary { pictures, detections, drawn, results, .. } = summary;
+    let mut text = format!("{detections} detections on {pictures} pictures in {results}\n");
+    if !args.no_pictures {
+        let folder = args.out.join("pictures");
+        text +=
+            &format!("{drawn} of them score at least {} and are drawn in {}\n", args.score_threshold, folder.display());
+    }
+    print(&text)
+}

@@ -1,0 +1,123 @@
+//! `report`: the page and the figures of runs, made anew from their files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use equipoise_data::Dataset;
+use equipoise_eval::record::{Metrics, RunRecord};
+use equipoise_eval::report::{DEMO_NOTES, ReportInput, comparison_table, headline, ratio_check, write_report};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::commands::demo::CREDITS;
+use crate::output::{print, print_json};
+use crate::run_data::RunData;
+
+/// Write the report of one or several runs anew
+///
+/// The first run is the baseline that the others are compared to. A folder of runs, such as that of `demo`, stands for all of them.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run directories, or folders that hold them
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Training annotations [default: data/train.json in the first folder or beside it]
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
+    /// Validation annotations, for the pictures [default: data/val.json in the first folder or beside it]
+    #[arg(long, value_name = "FILE")]
+    val: Option<PathBuf>,
+    /// Where to put report.html and figures/ [default: the folder, when only one is named]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Title of the page
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct ReportJson<'a> {
+    report: String,
+    runs: Vec<RunJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunJson<'a> {
+    name: &'a str,
+    title: &'a str,
+    loss: &'a str,
+    seed: u64,
+    metrics: Option<&'a Metrics>,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let out = match (&args.out, args.runs.as_slice()) {
+        (Some(out), _) => out.clone(),
+        (None, [only]) => only.clone(),
+        (None, _) => bail!("several folders are named; say with --out where the report goes"),
+    };
+    let mut runs = Vec::new();
+    for dir in run_dirs(&args.runs)? {
+        runs.push(RunRecord::read(&dir)?);
+    }
+    let near = RunData::near(&args.runs[0]);
+    let data = |flag: &Option<PathBuf>, name: &str, near: Option<&PathBuf>| {
+        flag.clone().or_else(|| near.cloned()).ok_or_else(|| {
+            let folder = args.runs[0].display();
+            anyhow!("there is no `data/{name}.json` in `{folder}` or beside it; name the annotations with --{name}")
+        })
+    };
+    let train = Dataset::read(&data(&args.train, "train", near.as_ref().map(|near| &near.train))?, None)?;
+    let val = data(&args.val, "val", near.as_ref().map(|near| &near.val))?;
+    let val = Dataset::read_with_training_counts(&val, None, &train)?;
+    let demo = near.is_some_and(|near| near.demo && near.train == train.source);
+    let checks: Vec<_> = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).collect();
+    let (title, notes, credits) =
+        if demo { ("equipoise demo", DEMO_NOTES, CREDITS) } else { ("equipoise report", "", "") };
+    let title = args.title.as_deref().unwrap_or(title);
+    let input = ReportInput { title, runs: &runs, train: &train, val: &val, checks: &checks, notes, credits };
+    let page = write_report(&out, &input)?;
+    if args.json {
+        print_json(&ReportJson { report: page.display().to_string(), runs: runs.iter().map(json).collect() })?;
+        return Ok(Outcome::Fine);
+    }
+    let mut text = format!("{}\n{}\n", comparison_table(&runs).render(), headline(&runs));
+    for check in &checks {
+        text += &format!("{}\n", check.text);
+    }
+    for warning in runs.iter().flat_map(|run| &run.warnings) {
+        eprintln!("warning: {warning}");
+    }
+    print(&format!("{text}\nreport  {}\n", page.display()))?;
+    Ok(Outcome::Fine)
+}
+
+fn json(run: &RunRecord) -> RunJson<'_> {
+    let meta = &run.meta;
+    RunJson { name: &meta.name, title: &meta.title, loss: &meta.loss, seed: meta.seed, metrics: run.metrics.as_ref() }
+}
+
+/// The run directories that the folders are or hold, those of a folder by name.
+fn run_dirs(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let is_run = |dir: &Path| dir.join("run.json").is_file();
+    let mut found = Vec::new();
+    for folder in folders {
+        if is_run(folder) {
+            found.push(folder.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
+        let mut inside: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_run(path)).collect();
+        if inside.is_empty() {
+            bail!("`{}` is not a run directory and holds none: there is no `run.json`", folder.display());
+        }
+        inside.sort();
+        found.append(&mut inside);
+    }
+    Ok(found)
+}
