@@ -34,6 +34,8 @@ pub struct RoiHeadConfig {
     pub delta_weights: DeltaWeights,
     /// Where the smooth L1 loss of the deltas turns from square to linear.
     pub smooth_beta: f32,
+    /// Factor of the box loss. It is divided by all rows, so that it fades where few proposals are foreground.
+    pub box_weight: f32,
     /// One set of deltas for each class (true), or one for all (false).
     pub class_specific_boxes: bool,
     /// Deviation of the classifier's initial weights.
@@ -52,6 +54,7 @@ impl Default for RoiHeadConfig {
             subsample: SubsampleConfig { per_image: 512, foreground_fraction: 0.25 },
             delta_weights: DeltaWeights([10.0, 10.0, 5.0, 5.0]),
             smooth_beta: 1.0 / 9.0,
+            box_weight: 1.0,
             class_specific_boxes: true,
             classifier_std: 0.01,
         }
@@ -170,7 +173,7 @@ impl RoiHead {
         let wanted: Vec<f32> = targets.foreground.iter().flat_map(|(_, _, deltas)| *deltas).collect();
         let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [count, 4]), &device);
         let picked = deltas.reshape([rows * sets, 4]).select(0, indices);
-        losses::smooth_l1(picked, wanted, self.config.smooth_beta).div_scalar(rows as f32)
+        losses::smooth_l1(picked, wanted, self.config.smooth_beta).mul_scalar(self.config.box_weight / rows as f32)
     }
 
     /// Detections of every picture from scores `[R, K]` and deltas of its proposals.

@@ -14,6 +14,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
 use equipoise_detect::ParamPath;
+use equipoise_detect::ops::{SgdStep, sgd_update};
 
 use crate::recipe::OptimizerConfig;
 
@@ -113,21 +114,18 @@ impl ModuleMapper for Updater<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.name();
-        let Some(mut gradient) = self.gradients.remove(&name) else { return param };
-        if self.scale != 1.0 {
-            gradient = gradient.mul_scalar(self.scale as f32);
-        }
+        let Some(gradient) = self.gradients.remove(&name) else { return param };
+        let step = SgdStep {
+            rate: self.lr as f32,
+            momentum: self.config.momentum as f32,
+            weight_decay: self.config.weight_decay as f32,
+            scale: self.scale as f32,
+        };
         param.map(|old| {
             let shape = old.dims();
-            let old = old.inner();
-            let change = gradient + flat(old.clone()).mul_scalar(self.config.weight_decay as f32);
-            let velocity = match self.velocity.remove(&name) {
-                Some(velocity) => velocity.mul_scalar(self.config.momentum as f32) + change,
-                None => change,
-            };
-            let new = old - velocity.clone().mul_scalar(self.lr as f32).reshape(shape);
+            let (new, velocity) = sgd_update(flat(old.inner()), gradient, self.velocity.remove(&name), step);
             self.velocity.insert(name, velocity);
-            Tensor::from_inner(new).require_grad()
+            Tensor::from_inner(new.reshape(shape)).require_grad()
         })
     }
 }

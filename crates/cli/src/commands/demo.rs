@@ -47,10 +47,8 @@ const RECIPE: &str = include_str!("../../recipes/demo.toml");
 const QUICK_RECIPE: &str = include_str!("../../recipes/demo-quick.toml");
 
 /// Folder and recipe overrides of the two contenders, the baseline first.
-const CONTENDERS: [(&str, &[&str]); 2] = [
-    ("baseline", &["loss.name=\"sigmoid_bce\""]),
-    ("eqlv2", &["loss.name=\"eqlv2\""]),
-];
+const CONTENDERS: [(&str, &[&str]); 2] =
+    [("baseline", &["loss.name=\"sigmoid_bce\""]), ("eqlv2", &["loss.name=\"eqlv2\""])];
 
 /// Credit that the art of the demo set asks for.
 pub const CREDITS: &str = "Drawings: Twemoji, copyright Twitter, Inc and other contributors, CC BY 4.0 \
@@ -79,19 +77,28 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let threads = (args.device.threads() / contenders.len()).max(1);
     let outcomes: Vec<anyhow::Result<bool>> = std::thread::scope(|scope| {
         let (progress, train, val, dir, device) = (&progress, &train, &val, &dir, &device);
-        let start = |contender| scope.spawn(move || {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-            pool.install(|| contend(contender, dir, train, val, device, progress))
-        });
+        let start = |contender| {
+            scope.spawn(move || {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+                pool.install(|| contend(contender, dir, train, val, device, progress))
+            })
+        };
         let running: Vec<_> = contenders.iter().map(start).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a training panicked")))).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a training panicked"))))
+            .collect()
     });
     let mut finished = true;
     for outcome in outcomes {
         finished &= outcome?;
     }
     if !finished {
-        println!("stopped; go on with: equipoise demo{} --dir {}", if args.quick { " --quick" } else { "" }, dir.display());
+        println!(
+            "stopped; go on with: equipoise demo{} --dir {}",
+            if args.quick { " --quick" } else { "" },
+            dir.display()
+        );
         return Ok(Outcome::Fine);
     }
     let runs = contenders.iter().map(|c| RunRecord::read(&dir.join(c.folder))).collect::<Result<Vec<_>, _>>()?;
@@ -185,7 +192,8 @@ fn conclude(dir: &Path, runs: &[RunRecord], train: &Dataset, val: &Dataset) -> a
     for check in &checks {
         println!("{}", check.text);
     }
-    let input = ReportInput { title: "equipoise demo", runs, train, val, checks: &[], notes: DEMO_NOTES, credits: CREDITS };
+    let input =
+        ReportInput { title: "equipoise demo", runs, train, val, checks: &[], notes: DEMO_NOTES, credits: CREDITS };
     let report = write_report(dir, &input)?;
     println!("\nreport  {}", report.display());
     Ok(())

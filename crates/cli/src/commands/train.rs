@@ -110,8 +110,12 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let task = progress.task("train", trainer.total_steps());
     let done = steps(&mut trainer, &task, &mut timing)?;
     if !done {
-        eprintln!("stopped at step {}; go on with: equipoise train --data {} --out {} --resume",
-            trainer.steps_done(), args.data.display(), args.out.display());
+        eprintln!(
+            "stopped at step {}; go on with: equipoise train --data {} --out {} --resume",
+            trainer.steps_done(),
+            args.data.display(),
+            args.out.display()
+        );
         return Ok(Outcome::Fine);
     }
     timing.write(&dir.timing())?;

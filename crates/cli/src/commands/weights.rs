@@ -85,7 +85,10 @@ fn pretrain(args: PretrainArgs) -> anyhow::Result<Outcome> {
             (loss, accuracy) = (0.0, 0.0);
         }
     }
-    println!("accuracy on {VALIDATION_BATCHES} batches of unseen crops: {:.3}", pretrainer.validate(VALIDATION_BATCHES));
+    println!(
+        "accuracy on {VALIDATION_BATCHES} batches of unseen crops: {:.3}",
+        pretrainer.validate(VALIDATION_BATCHES)
+    );
     let bytes = to_safetensors(&pretrainer.weights(), true, BTreeMap::new());
     write_atomically(&args.out, &bytes)?;
     println!("wrote {} ({} kB)", args.out.display(), bytes.len() / 1000);

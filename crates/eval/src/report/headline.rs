@@ -97,7 +97,8 @@ fn sign((c, b): (f64, f64)) -> i8 {
 fn certainty(challenger: &Contender, baseline: &Contender) -> Option<String> {
     let rare = Some(Group::Rare);
     let d = paired_difference(&baseline.class_aps(rare), &challenger.class_aps(rare), BOOTSTRAP_SEED)?;
-    if d.classes < 2 {
+    // An interval that is written as 0.0 to 0.0 says nothing.
+    if d.classes < 2 || d.low.abs().max(d.high.abs()) < ALIKE {
         return None;
     }
     let tail = if d.is_clear() {
