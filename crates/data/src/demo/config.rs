@@ -47,11 +47,11 @@ impl Default for DemoConfig {
         Self {
             seed: 0,
             categories: 60,
-            images: 800,
-            side: 160,
+            images: 1600,
+            side: 128,
             val_images: 200,
             val_images_per_class: 10,
-            frequent_images: 105,
+            frequent_images: 205,
             rare_images: RareImages::Steep,
             clutter: 10,
         }

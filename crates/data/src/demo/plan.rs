@@ -173,7 +173,7 @@ mod tests {
         let mut rare: Vec<u64> = plan.counts.iter().copied().filter(|&count| count <= 10).collect();
         rare.sort_unstable();
         assert!(rare[rare.len() * 3 / 4] <= 3 && rare[rare.len() - 1] <= 6);
-        assert_eq!(plan.counts.iter().max(), Some(&105));
+        assert_eq!(plan.counts.iter().max(), Some(&205));
         let empty = plan.train.iter().chain(&plan.val).filter(|classes| classes.is_empty()).count();
         assert_eq!(empty, 0);
         assert!(plan.train.iter().all(|classes| classes.len() <= 8));
@@ -216,7 +216,8 @@ mod tests {
         ) {
             let val_images = per_class + if tight { 0 } else { extra };
             let config = DemoConfig {
-                seed, categories, images: 105 + extra, val_images, val_images_per_class: per_class, ..DemoConfig::default()
+                seed, categories, images: 105 + extra, frequent_images: 105, val_images, val_images_per_class: per_class,
+                ..DemoConfig::default()
             };
             let plan = Plan::new(&config);
             check_counts(&plan.train, &plan.counts);
