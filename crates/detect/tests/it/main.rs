@@ -1,3 +1,12 @@
 //! Integration tests of `equipoise-detect`.
 
+mod backbones;
+mod boxes;
+mod faster_rcnn;
+mod matching;
 mod ops_conv2d;
+mod ops_nms;
+mod ops_roi_align;
+mod ops_sgd;
+mod scene;
+mod weights;

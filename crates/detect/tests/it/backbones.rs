@@ -1,0 +1,128 @@
+//! Backbones, normalisation and the pyramid: shapes, sizes, and what freezing means.
+
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+use equipoise_detect::Init;
+use equipoise_detect::backbone::{BACKBONES, Backbone, BackboneSpec};
+use equipoise_detect::fpn::Fpn;
+use equipoise_detect::layers::{ConvNorm, NormKind};
+use equipoise_detect::losses::host;
+use equipoise_detect::weights::{Weights, weights_of, with_weights};
+
+/// Sums of a few hundred f32 products around one.
+const CLOSE: f32 = 1e-4;
+
+fn picture(shape: [usize; 4]) -> Tensor<4> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
+}
+
+/// Trainable values of a module: its weights without running statistics.
+fn trainable(module: &impl Module) -> usize {
+    weights_of(module).iter().filter(|(name, _)| !name.contains("running")).map(|(_, weight)| weight.values.len()).sum()
+}
+
+fn assert_maps(spec: &BackboneSpec) {
+    let backbone = Backbone::new(spec, NormKind::Frozen, 0, &mut Init::new(0, &Device::flex()));
+    let maps = backbone.forward(picture([1, 3, 64, 96]));
+    assert_eq!(maps.len(), spec.blocks.len());
+    for ((map, stride), channels) in maps.iter().zip(spec.strides()).zip(spec.channels()) {
+        assert_eq!(map.dims(), [1, channels, 64 / stride, 96 / stride], "{}", spec.name);
+        assert!(host(map).iter().all(|v| v.is_finite()), "{}", spec.name);
+    }
+}
+
+#[test]
+fn light_and_small_residual_networks_have_their_maps() {
+    for spec in BACKBONES.iter().filter(|spec| spec.expansion == 1) {
+        assert_maps(spec);
+    }
+}
+
+#[test]
+fn bottleneck_network_has_its_maps_and_torchvisions_size() {
+    let spec = BackboneSpec::find("resnet50").unwrap();
+    assert_maps(spec);
+    assert_size(spec, 23_508_032);
+}
+
+/// torchvision's networks without their classifiers: 11 689 512 − 513 000 and 21 797 672 − 513 000 values.
+#[test]
+fn basic_block_networks_have_torchvisions_size() {
+    assert_size(BackboneSpec::find("resnet18").unwrap(), 11_176_512);
+    assert_size(BackboneSpec::find("resnet34").unwrap(), 21_284_672);
+}
+
+fn assert_size(spec: &BackboneSpec, values: usize) {
+    let backbone = Backbone::new(spec, NormKind::Frozen, 0, &mut Init::new(0, &Device::flex()));
+    assert_eq!(trainable(&backbone), values, "{}", spec.name);
+}
+
+#[test]
+fn an_unknown_backbone_lists_those_there_are() {
+    let error = BackboneSpec::find("resnet51").unwrap_err().to_string();
+    assert!(error.contains("resnet51") && error.contains("resnet50") && error.contains("light"), "{error}");
+}
+
+/// Weights of a layer with statistics as training leaves them.
+fn used(layer: &ConvNorm) -> Weights {
+    let mut weights = weights_of(layer);
+    for (name, weight) in &mut weights {
+        for (at, value) in weight.values.iter_mut().enumerate() {
+            let wave = (at as f32 * 0.7).sin();
+            match name.as_str() {
+                "norm.running_var" => *value = 1.5 + wave,
+                "norm.running_mean" | "norm.beta" => *value = wave,
+                "norm.gamma" => *value = 1.0 + 0.5 * wave,
+                _ => {}
+            }
+        }
+    }
+    weights
+}
+
+#[test]
+fn folded_statistics_equal_batch_normalisation_at_inference() {
+    let device = Device::flex();
+    let layer = |kind| ConvNorm::new(&mut Init::new(3, &device), kind, [5, 8], 3, 2);
+    let weights = used(&layer(NormKind::Frozen));
+    assert!(weights.contains_key("norm.running_var"), "{:?}", weights.keys());
+    // The same names fit both: the kind of normalisation is no part of a path.
+    let frozen = with_weights(layer(NormKind::Frozen), weights.clone(), |_| false).unwrap();
+    let batch = with_weights(layer(NormKind::Batch), weights, |_| false).unwrap();
+    let x = picture([2, 5, 9, 11]);
+    let (one, two) = (frozen.forward(x.clone()), batch.forward(x));
+    assert_eq!(one.dims(), two.dims());
+    for (one, two) in host(&one).into_iter().zip(host(&two)) {
+        assert!((one - two).abs() < CLOSE, "{one} and {two}");
+    }
+}
+
+#[test]
+fn group_normalisation_does_not_see_the_other_pictures() {
+    let spec = BackboneSpec::find("light").unwrap();
+    let backbone = Backbone::new(spec, NormKind::Group, 0, &mut Init::new(0, &Device::flex()));
+    let pair = picture([2, 3, 32, 32]);
+    let alone = host(backbone.forward(pair.clone().slice([0..1])).last().unwrap());
+    let together = host(backbone.forward(pair).last().unwrap());
+    for (one, two) in alone.iter().zip(&together) {
+        assert!((one - two).abs() < CLOSE, "{one} and {two}");
+    }
+}
+
+#[test]
+fn a_pyramid_has_one_width_and_halves_upwards() {
+    let mut init = Init::new(0, &Device::flex());
+    let fpn = Fpn::new(&mut init, &[8, 12, 20], 6, 2);
+    let levels = fpn.forward(vec![picture([2, 8, 16, 24]), picture([2, 12, 8, 12]), picture([2, 20, 4, 6])]);
+    let dims: Vec<_> = levels.iter().map(Tensor::dims).collect();
+    assert_eq!(dims, [[2, 6, 16, 24], [2, 6, 8, 12], [2, 6, 4, 6], [2, 6, 2, 3], [2, 6, 1, 2]]);
+}
+
+#[test]
+fn the_top_of_a_pyramid_reaches_its_bottom() {
+    let mut init = Init::new(0, &Device::flex());
+    let fpn = Fpn::new(&mut init, &[4, 4], 4, 0);
+    let (fine, coarse) = (picture([1, 4, 8, 8]), picture([1, 4, 4, 4]));
+    let bottom = |coarse: Tensor<4>| host(&fpn.forward(vec![fine.clone(), coarse])[0]);
+    assert_ne!(bottom(coarse.clone()), bottom(coarse.mul_scalar(2.0)));
+}

@@ -1,0 +1,97 @@
+//! Weights in and out of modules and files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use equipoise_detect::weights::{Weight, Weights, from_safetensors, to_safetensors, weights_of, with_weights};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use crate::scene::{config, detector};
+
+/// Half a unit in the last place of a number with 11 significant bits.
+const HALF: f32 = 1.0 / 2048.0;
+
+fn weights(seed: u64) -> Weights {
+    weights_of(&detector(&config(), seed, &Device::flex()))
+}
+
+fn file() -> &'static Path {
+    Path::new("a.safetensors")
+}
+
+#[test]
+fn a_module_takes_back_what_it_gave() {
+    let device = Device::flex();
+    let other = with_weights(detector(&config(), 1, &device), weights(0), |_| false).unwrap();
+    assert_eq!(weights_of(&other), weights(0));
+}
+
+#[test]
+fn a_file_of_f32_is_exact() {
+    let weights = weights(0);
+    let bytes = to_safetensors(&weights, false, BTreeMap::new());
+    assert_eq!(from_safetensors(&bytes, file()).unwrap(), weights);
+}
+
+#[test]
+fn a_file_of_f16_is_half_as_large_and_close() {
+    let weights = weights(0);
+    let bytes = to_safetensors(&weights, true, BTreeMap::new());
+    assert!(bytes.len() < to_safetensors(&weights, false, BTreeMap::new()).len() * 6 / 10);
+    let back = from_safetensors(&bytes, file()).unwrap();
+    assert!(back.keys().eq(weights.keys()));
+    for (one, two) in weights.values().zip(back.values()) {
+        assert_eq!(one.shape, two.shape);
+        for (one, two) in one.values.iter().zip(&two.values) {
+            // Below 6.1e-5 an f16 loses bits: its steps there are 6e-8.
+            assert!((one - two).abs() <= one.abs() * HALF + 6e-8, "{one} became {two}");
+        }
+    }
+}
+
+#[test]
+fn wide_types_are_read_and_integers_refused() {
+    let bytes = |dtype, data: &[u8]| {
+        safetensors::serialize([("a", TensorView::new(dtype, vec![1], data).unwrap())], None).unwrap()
+    };
+    let read = |dtype, data: &[u8]| from_safetensors(&bytes(dtype, data), file());
+    let wanted = Weights::from([("a".into(), Weight { shape: vec![1], values: vec![1.5] })]);
+    assert_eq!(read(Dtype::F64, &1.5f64.to_le_bytes()).unwrap(), wanted);
+    assert_eq!(read(Dtype::BF16, &0x3fc0u16.to_le_bytes()).unwrap(), wanted);
+    let error = read(Dtype::I64, &1i64.to_le_bytes()).unwrap_err().to_string();
+    assert!(error.contains("a.safetensors") && error.contains("`a`") && error.contains("I64"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_cut_short_is_an_error_at_every_length() {
+    let bytes = to_safetensors(&weights(0), true, BTreeMap::new());
+    for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        let error = from_safetensors(&bytes[..length], file()).unwrap_err().to_string();
+        assert!(error.contains("a.safetensors"), "{error}");
+    }
+    assert!(from_safetensors(b"{\"not\": \"weights\"}", file()).is_err());
+}
+
+#[test]
+fn names_and_shapes_must_fit() {
+    let device = Device::flex();
+    let mut missing = weights(0);
+    missing.remove("rpn.conv.weight").unwrap();
+    let error = with_weights(detector(&config(), 1, &device), missing.clone(), |_| false).unwrap_err().to_string();
+    assert!(error.contains("1 missing (`rpn.conv.weight`)"), "{error}");
+    // What may be missing keeps the value it had.
+    let kept = with_weights(detector(&config(), 1, &device), missing.clone(), |name| name.starts_with("rpn.")).unwrap();
+    assert_eq!(weights_of(&kept)["rpn.conv.weight"], weights(1)["rpn.conv.weight"]);
+
+    let one = Weight { shape: vec![1], values: vec![0.0] };
+    let mut unknown = weights(0);
+    unknown.insert("tail.weight".into(), one.clone());
+    let error = with_weights(detector(&config(), 1, &device), unknown, |_| false).unwrap_err().to_string();
+    assert!(error.contains("1 unknown (`tail.weight`)"), "{error}");
+
+    missing.insert("rpn.conv.weight".into(), one);
+    let error = with_weights(detector(&config(), 1, &device), missing, |_| false).unwrap_err().to_string();
+    assert!(error.contains("`rpn.conv.weight`") && error.contains("[1]") && error.contains("[8, 8, 3, 3]"), "{error}");
+}
