@@ -64,7 +64,9 @@ impl Checkpoint {
         let parts = [("model", &self.model), ("velocity", &self.velocity), ("average", &self.average)];
         let all: Weights = parts
             .into_iter()
-            .flat_map(|(part, weights)| weights.iter().map(move |(name, weight)| (format!("{part}/{name}"), weight.clone())))
+            .flat_map(|(part, weights)| {
+                weights.iter().map(move |(name, weight)| (format!("{part}/{name}"), weight.clone()))
+            })
             .collect();
         let state = serde_json::to_string(&self.state).expect("the state is plain data with finite sums");
         let bytes = weights::to_safetensors(&all, false, BTreeMap::from([(HEADER.to_string(), state)]));
@@ -82,10 +84,12 @@ impl Checkpoint {
     /// When there is none, or it is damaged or of another program.
     pub fn read(path: &Path) -> Result<Self> {
         let candidates = [path.to_path_buf(), path.join(FILE), path.join("checkpoints").join("last").join(FILE)];
-        let file = candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| TrainError::Checkpoint {
-            path: path.to_path_buf(),
-            reason: "no checkpoint here; give a run directory, a folder of `checkpoints/` or a .safetensors file".into(),
-        })?;
+        let file =
+            candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| TrainError::Checkpoint {
+                path: path.to_path_buf(),
+                reason: "no checkpoint here; give a run directory, a folder of `checkpoints/` or a .safetensors file"
+                    .into(),
+            })?;
         let wrong = |reason: String| TrainError::Checkpoint { path: file.clone(), reason };
         let bytes = std::fs::read(&file).map_err(|error| wrong(error.to_string()))?;
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
@@ -136,10 +140,8 @@ impl Checkpoint {
 
 /// Flat device tensors as host weights.
 pub(crate) fn to_host(tensors: &FlatTensors) -> Weights {
-    let host = |tensor: &Tensor<1>| Weight {
-        shape: tensor.dims().to_vec(),
-        values: equipoise_detect::losses::host(tensor),
-    };
+    let host =
+        |tensor: &Tensor<1>| Weight { shape: tensor.dims().to_vec(), values: equipoise_detect::losses::host(tensor) };
     tensors.iter().map(|(name, tensor)| (name.clone(), host(tensor))).collect()
 }
 

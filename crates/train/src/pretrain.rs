@@ -8,10 +8,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use equipoise_data::demo::CropSet;
 use equipoise_data::{IMAGENET_MEAN, IMAGENET_STD};
+use equipoise_detect::Init;
 use equipoise_detect::backbone::{Backbone, BackboneSpec};
 use equipoise_detect::layers::{Linear, NormKind};
 use equipoise_detect::weights::{Weights, weights_of};
-use equipoise_detect::Init;
 use rayon::prelude::*;
 
 use crate::recipe::{OptimizerConfig, ScheduleConfig, ScheduleKind};
@@ -160,7 +160,8 @@ impl Pretrainer {
         for (rgb, class) in crops {
             for channel in 0..3 {
                 let (mean, std) = (IMAGENET_MEAN[channel], IMAGENET_STD[channel]);
-                pixels.extend(rgb.iter().skip(channel).step_by(3).map(|value| (f32::from(*value) / 255.0 - mean) / std));
+                pixels
+                    .extend(rgb.iter().skip(channel).step_by(3).map(|value| (f32::from(*value) / 255.0 - mean) / std));
             }
             labels.push(class as i64);
         }

@@ -73,6 +73,7 @@ impl Default for Recipe {
 
 /// Name and options of the loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LossRecipe {
     /// Name in the registry.
     pub name: String,
@@ -99,6 +100,7 @@ impl LossRecipe {
 
 /// Name and options of the sampler.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct SamplerRecipe {
     /// Name in the registry.
     pub name: String,
@@ -190,7 +192,8 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::read`].
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self> {
-        let wrong = |origin: &str, reason: String| TrainError::Recipe { origin: origin.to_string(), reason: hint(reason) };
+        let wrong =
+            |origin: &str, reason: String| TrainError::Recipe { origin: origin.to_string(), reason: hint(reason) };
         // Parsed once by itself, so that a mistake in the file is reported with its line.
         toml::from_str::<Self>(text).map_err(|error| wrong(origin, error.to_string()))?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(origin, error.to_string()))?;

@@ -75,8 +75,9 @@ impl Trainer {
         let loss = recipe.loss.build()?;
         let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
         let detector = initial_weights::load(detector, &recipe.weights)?;
+        let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
+        // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
-        let total_steps = total_steps(&recipe, &dataset)?;
         write_text(&dir.recipe(), &recipe.to_toml())?;
         let name = dir.root().file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned());
         let meta = RunMeta {
@@ -94,7 +95,7 @@ impl Trainer {
         meta.write(&dir.meta())?;
         let (history, snapshots) = (HistoryWriter::create(&dir.history())?, LedgerWriter::create(&dir.ledger())?);
         Ok(Self {
-            stream: stream(&recipe, &dataset, 0)?,
+            stream,
             classes: ClassList::of(&dataset),
             ledger: GradientLedger::new(dataset.num_classes()),
             sgd: Sgd::default(),

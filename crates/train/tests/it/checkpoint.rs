@@ -1,0 +1,108 @@
+//! Checkpoints: exact, whole, and tied to their classes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use equipoise_data::{ClassList, Dataset};
+use equipoise_eval::record::RunDir;
+use equipoise_train::{Checkpoint, Predictor, Trainer};
+
+use crate::world::{dataset, finish, recipe, run, start};
+
+#[test]
+fn a_checkpoint_comes_back_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let checkpoint = run(recipe(&["ema=0.9"]), &data, &dir.path().join("run"));
+    assert!(!checkpoint.velocity.is_empty() && !checkpoint.average.is_empty());
+    let copy = dir.path().join("copy");
+    checkpoint.write(&copy).unwrap();
+    assert_eq!(Checkpoint::read(&copy).unwrap(), checkpoint);
+    let bytes = |folder: &Path| std::fs::read(Checkpoint::file(folder)).unwrap();
+    assert_eq!(bytes(&copy), bytes(&dir.path().join("run/checkpoints/last")));
+}
+
+#[test]
+fn a_run_a_folder_and_a_file_lead_to_the_same_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let folder = dir.path().join("run");
+    let checkpoint = run(recipe(&["epochs=0.2"]), &data, &folder);
+    let last = RunDir::new(&folder).last_checkpoint();
+    for path in [&last, &Checkpoint::file(&last)] {
+        assert_eq!(Checkpoint::read(path).unwrap(), checkpoint);
+    }
+}
+
+#[test]
+fn a_detector_of_a_checkpoint_finds_what_the_trained_one_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    for ema in ["ema=0", "ema=0.5"] {
+        let folder = dir.path().join(ema);
+        let mut trainer = start(recipe(&[ema]), &data, &folder);
+        finish(&mut trainer);
+        let device = Device::flex();
+        let found = |detector, loss| {
+            Predictor::new(detector, loss, data.clone(), trainer.recipe(), &device)
+                .unwrap()
+                .flat_map(|batch| batch.unwrap().0)
+                .collect::<Vec<_>>()
+        };
+        let (detector, loss) = Checkpoint::read(&folder).unwrap().detector(&device).unwrap();
+        let again = found(&detector, &*loss);
+        assert!(!again.is_empty());
+        assert_eq!(again, found(&trainer.detector().unwrap(), trainer.loss()));
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_short_is_an_error_at_every_length() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let folder = dir.path().join("run");
+    run(recipe(&["epochs=0.2"]), &data, &folder);
+    let file = Checkpoint::file(&RunDir::new(&folder).last_checkpoint());
+    let bytes = std::fs::read(&file).unwrap();
+    for length in [0, 4, 8, 200, 2000, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&file, &bytes[..length]).unwrap();
+        let error = Checkpoint::read(&folder).unwrap_err().to_string();
+        assert!(error.contains("checkpoint.safetensors"), "{error}");
+        let resumed = Trainer::resume(data.clone(), RunDir::new(&folder), &Device::flex());
+        assert!(resumed.is_err());
+    }
+}
+
+#[test]
+fn other_files_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Checkpoint::read(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("no checkpoint here"), "{error}");
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/light.safetensors");
+    let error = Checkpoint::read(&weights).unwrap_err().to_string();
+    assert!(error.contains("no checkpoint of equipoise"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_of_other_classes_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let folder = dir.path().join("run");
+    let checkpoint = run(recipe(&["epochs=0.2"]), &data, &folder);
+    let mut other = Dataset::clone(&data);
+    other.categories[1].name = "owl".into();
+    assert!(checkpoint.check_classes(&folder, &ClassList::of(&data)).is_ok());
+    let error = Trainer::resume(Arc::new(other), RunDir::new(&folder), &Device::flex()).err().unwrap().to_string();
+    assert!(error.contains("class 1 is 11 `class 1`") && error.contains("11 `owl`"), "{error}");
+}
+
+#[test]
+fn a_run_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let folder = dir.path().join("run");
+    run(recipe(&["epochs=0.2"]), &data, &folder);
+    let error = Trainer::start(recipe(&[]), "test", data, RunDir::new(&folder), &Device::flex()).err().unwrap();
+    assert!(error.to_string().contains("--resume"), "{error}");
+}
