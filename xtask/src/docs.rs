@@ -42,8 +42,11 @@ pub fn run(mode: Mode) -> Result<(), String> {
 }
 
 fn printed(words: &[&str]) -> Result<String, String> {
-    // Built with the workspace's features, as every other step.
-    let built = Command::new(env!("CARGO")).args(["build", "--workspace", "--quiet"]).current_dir(root()).status();
+    // All targets, as in every other step: without them the features of dependencies differ, and Burn would be compiled anew.
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--all-targets", "--locked", "--quiet"])
+        .current_dir(root())
+        .status();
     if !built.is_ok_and(|status| status.success()) {
         return Err("the program does not build".into());
     }

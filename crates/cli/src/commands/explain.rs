@@ -56,7 +56,8 @@ fn text(card: &Card) -> String {
     out.push_str(&table.render());
     let (option, default, _) = card.options.first().copied().unwrap_or(("loss_weight", "1.0", ""));
     out.push_str(&format!(
-        "\nIn a recipe: [loss] name = \"{0}\", {option} = {default}. On the command line: --loss {0} --set loss.{option}={default}\n",
+        "\nIn a recipe:\n\n  [loss]\n  name = \"{0}\"\n  {option} = {default}\n\n\
+         On the command line: --loss {0} --set loss.{option}={default}\n",
         card.name
     ));
     out

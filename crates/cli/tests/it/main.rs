@@ -1,0 +1,8 @@
+//! Integration tests of the program: what it prints, what it writes, and how it fails.
+
+mod cards;
+mod failures;
+mod help;
+mod path;
+mod program;
+mod world;

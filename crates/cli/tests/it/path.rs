@@ -1,0 +1,90 @@
+//! The whole path on a tiny set: train two losses, score, predict, report.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{equipoise, fine};
+use crate::world::{train, write};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn metrics_of(dir: &Path, run: &str) -> Value {
+    json(&std::fs::read_to_string(dir.join(run).join("metrics.json")).unwrap())
+}
+
+#[test]
+fn trained_runs_are_scored_shown_and_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    for (loss, out) in [("sigmoid_bce", "baseline"), ("eqlv2", "eqlv2")] {
+        fine(dir, &train(loss, out));
+    }
+    scored(dir);
+    predicted(dir);
+    reported(dir);
+    resumed(dir);
+}
+
+/// The scores that training left are those of `eval`, from the run or from the files.
+fn scored(dir: &Path) {
+    let again = json(&fine(dir, &["eval", "--run", "eqlv2", "--json"]));
+    assert_eq!(again["protocol"], "lvis");
+    assert_eq!(again["metrics"], metrics_of(dir, "eqlv2"));
+    let files = ["eval", "--gt", "data/val.json", "--dt", "eqlv2/detections.json", "--train", "data/train.json"];
+    assert_eq!(json(&fine(dir, &[&files[..], &["--json"]].concat()))["metrics"], again["metrics"]);
+    let table = fine(dir, &[&files[..], &["--protocol", "coco", "--out", "scores"]].concat());
+    assert!(table.contains("AP50") && table.contains("2 rare, 0 common, 0 frequent"), "{table}");
+    assert!(dir.join("scores/metrics.json").is_file() && dir.join("scores/classes.csv").is_file());
+}
+
+/// A data set and a folder with the same pictures give the same boxes.
+fn predicted(dir: &Path) {
+    let of_set = ["predict", "--run", "eqlv2", "--data", "data/val.json", "--out", "set", "--threads", "1"];
+    let summary = json(&fine(dir, &[&of_set[..], &["--json", "--score-threshold", "0"]].concat()));
+    assert_eq!((&summary["pictures"], &summary["skipped"]), (&4.into(), &0.into()));
+    let read = |path: &str| std::fs::read(dir.join(path)).unwrap();
+    assert_eq!(read("set/detections.json"), read("eqlv2/detections.json"));
+    assert!(summary["drawn"].as_u64().unwrap() > 0);
+    let picture = image::open(dir.join("set/pictures/2.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (512, 512));
+
+    let checkpoint = "eqlv2/checkpoints/last";
+    let folder = ["predict", "--checkpoint", checkpoint, "--images", "data/val", "--out", "folder", "--no-pictures"];
+    let text = fine(dir, &[&folder[..], &["--threads", "1"]].concat());
+    assert!(text.contains("on 4 pictures"), "{text}");
+    assert_eq!(read("folder/detections.json"), read("eqlv2/detections.json"));
+    assert!(!dir.join("folder/pictures").exists());
+    let list = json(&String::from_utf8(read("folder/images.json")).unwrap());
+    assert_eq!(list["images"].as_array().unwrap().len(), 4);
+    assert_eq!(list["categories"][1]["name"], "yak");
+}
+
+/// A folder of runs is reported from itself, the same twice.
+fn reported(dir: &Path) {
+    let page = || std::fs::read_to_string(dir.join("report.html")).unwrap();
+    let text = fine(dir, &["report", "."]);
+    assert!(text.contains("Sigmoid BCE") && text.contains("EQL v2") && text.contains("report.html"), "{text}");
+    let first = page();
+    assert!(dir.join("figures").read_dir().unwrap().count() > 0);
+    let summary = json(&fine(dir, &["report", ".", "--json"]));
+    assert_eq!(summary["runs"][0]["name"], "baseline");
+    assert_eq!(summary["runs"][1]["metrics"], metrics_of(dir, "eqlv2"));
+    assert!(page() == first, "the same runs give another page");
+    let ran = equipoise(dir, &["report", "eqlv2", "baseline"]);
+    assert!(ran.code == 2 && ran.err.contains("--out"), "{}", ran.err);
+    fine(dir, &["report", "eqlv2", "baseline", "--out", "other", "--title", "two < runs"]);
+    assert!(std::fs::read_to_string(dir.join("other/report.html")).unwrap().contains("two &lt; runs"));
+}
+
+/// A finished run is gone on with and stays as it is; a new one does not overwrite it.
+fn resumed(dir: &Path) {
+    let before = metrics_of(dir, "eqlv2");
+    fine(dir, &[&train("eqlv2", "eqlv2")[..], &["--resume"]].concat());
+    assert_eq!(metrics_of(dir, "eqlv2"), before);
+    let ran = equipoise(dir, &train("eqlv2", "eqlv2"));
+    assert!(ran.code == 2 && ran.err.contains("--resume"), "{}", ran.err);
+}
