@@ -79,7 +79,7 @@ impl Norm {
             NormKind::Batch => Norm::Batch(batch()),
             NormKind::Frozen => Norm::Frozen(batch()),
             NormKind::Group => {
-                let groups = (1..=32.min(channels)).rev().find(|groups| channels % groups == 0).unwrap_or(1);
+                let groups = (1..=32.min(channels)).rev().find(|groups| channels.is_multiple_of(*groups)).unwrap_or(1);
                 Norm::Group(GroupNormConfig::new(groups, channels).with_epsilon(Self::EPSILON).init(init.device()))
             }
         }

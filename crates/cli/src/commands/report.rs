@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::commands::demo::CREDITS;
-use crate::output::{print, print_json};
+use crate::output::{WIDTH, print, print_json, wrap};
 use crate::run_data::RunData;
 
 /// Write the report of one or several runs anew
@@ -75,19 +75,19 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let val = data(&args.val, "val", near.as_ref().map(|near| &near.val))?;
     let val = Dataset::read_with_training_counts(&val, None, &train)?;
     let demo = near.is_some_and(|near| near.demo && near.train == train.source);
-    let checks: Vec<_> = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).collect();
     let (title, notes, credits) =
         if demo { ("equipoise demo", DEMO_NOTES, CREDITS) } else { ("equipoise report", "", "") };
     let title = args.title.as_deref().unwrap_or(title);
-    let input = ReportInput { title, runs: &runs, train: &train, val: &val, checks: &checks, notes, credits };
+    let input = ReportInput { title, runs: &runs, train: &train, val: &val, checks: &[], notes, credits };
     let page = write_report(&out, &input)?;
     if args.json {
         print_json(&ReportJson { report: page.display().to_string(), runs: runs.iter().map(json).collect() })?;
         return Ok(Outcome::Fine);
     }
-    let mut text = format!("{}\n{}\n", comparison_table(&runs).render(), headline(&runs));
-    for check in &checks {
-        text += &format!("{}\n", check.text);
+    let checks = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).map(|check| check.text);
+    let mut text = format!("{}\n", comparison_table(&runs).render());
+    for sentence in std::iter::once(headline(&runs)).chain(checks) {
+        text += &format!("{}\n", wrap(&sentence, WIDTH).join("\n"));
     }
     for warning in runs.iter().flat_map(|run| &run.warnings) {
         eprintln!("warning: {warning}");

@@ -394,7 +394,7 @@ unsafe fn put_vectors<S: Simd, const MR: usize, const NV: usize>(
         if m >= channels {
             break;
         }
-        for v in 0..NV {
+        for (v, &sum) in sums[m].iter().enumerate() {
             // SAFETY: see above.
             unsafe {
                 let to = out.add(m * stride + v * S::LANES);
@@ -402,7 +402,7 @@ unsafe fn put_vectors<S: Simd, const MR: usize, const NV: usize>(
                     Some(bias) => S::splat(bias[m]),
                     None => S::load(to),
                 };
-                S::store(to, S::add(start, sums[m][v]));
+                S::store(to, S::add(start, sum));
             }
         }
     }

@@ -123,7 +123,7 @@ fn a_high_threshold_or_no_proposals_find_nothing() {
 fn refused(change: impl FnOnce(&mut FasterRcnnConfig)) -> String {
     let mut config = config();
     change(&mut config);
-    FasterRcnn::new(&config, CLASSES, &EqlV2::default(), 0, &Device::flex()).err().expect("refused").to_string()
+    FasterRcnn::new(&config, CLASSES, &EqlV2::default(), 0, &Device::flex()).expect_err("refused").to_string()
 }
 
 #[test]
