@@ -11,16 +11,22 @@ use equipoise_data::{
 use image::RgbImage;
 use tempfile::TempDir;
 
-/// A folder that is removed when the test ends.
-pub struct Folder(TempDir);
+/// A folder that is removed when the test ends. It is alone in another, since pictures are also looked for around a file's folder.
+pub struct Folder {
+    path: PathBuf,
+    _around: TempDir,
+}
 
 impl Folder {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let around = tempfile::tempdir().unwrap();
+        let path = around.path().join("folder");
+        fs::create_dir(&path).unwrap();
+        Self { path, _around: around }
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 
     /// Writes `bytes` to `name`, making folders on the way.
