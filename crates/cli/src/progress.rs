@@ -25,7 +25,7 @@ impl Progress {
     pub fn task(&self, title: &str, total: u64) -> Task {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(total));
-            let template = "{prefix:<14} {bar:24} {pos}/{len} {msg} eta {eta}";
+            let template = "{prefix:<18} {bar:14} {pos}/{len} {msg} {eta}";
             bar.set_style(ProgressStyle::with_template(template).expect("the template is fixed"));
             bar.set_prefix(title.to_string());
             bar
@@ -61,9 +61,11 @@ pub struct Task {
 impl Task {
     /// A training step was done.
     pub fn step(&self, report: &StepReport) {
-        let parts: Vec<String> =
-            report.losses.iter().map(|(name, value)| format!("{} {value:.3}", short(name))).collect();
-        let message = |rate: f64| format!("loss {:.3} ({}) {rate:.1} it/s", report.loss(), parts.join(", "));
+        let sum = |part: &str| -> f64 {
+            report.losses.iter().filter(|(name, _)| name.starts_with(part)).map(|(_, value)| value).sum()
+        };
+        let parts = format!("cls {:.3} box {:.3} rpn {:.3}", sum("classification"), sum("box"), sum("rpn"));
+        let message = |rate: f64| format!("loss {:.3} ({parts}) {rate:.1} it/s", report.loss());
         self.advance(report.step, message);
     }
 
@@ -93,15 +95,6 @@ impl Task {
         if let Some(bar) = &self.bar {
             bar.finish();
         }
-    }
-}
-
-fn short(name: &str) -> &str {
-    match name {
-        "classification" => "cls",
-        "rpn_objectness" => "rpn",
-        "rpn_box" => "rpn box",
-        other => other,
     }
 }
 

@@ -54,10 +54,11 @@ impl Model<'_> {
         let started = Instant::now();
         let detections = self.predict(val, task)?;
         timing.predict_seconds = started.elapsed().as_secs_f64();
+        // First, so that nothing that goes wrong in scoring loses them.
+        write_detections(&run.detections(), &detections)?;
         let started = Instant::now();
         let evaluation = protocol(name)?.evaluate(val, &detections)?;
         timing.score_seconds = started.elapsed().as_secs_f64();
-        write_detections(&run.detections(), &detections)?;
         write_evaluation(run, &evaluation, train)?;
         let mut meta = RunMeta::read(&run.meta())?;
         meta.protocol = name.to_string();

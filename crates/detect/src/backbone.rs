@@ -174,13 +174,17 @@ impl Backbone {
         if let Some(pool) = &self.pool {
             x = pool.forward(x);
         }
+        if self.frozen_stages > 0 {
+            x = x.detach();
+        }
         let mut maps = Vec::new();
         for (stage, blocks) in self.stages.iter().enumerate() {
-            if stage < self.frozen_stages {
-                x = x.detach();
-            }
             for block in blocks {
                 x = block.forward(x);
+            }
+            // Before the map is handed out: a pyramid level on it must not train the stage either.
+            if stage + 1 < self.frozen_stages {
+                x = x.detach();
             }
             maps.push(x.clone());
         }

@@ -16,7 +16,8 @@ use crate::roi_head::{RoiHead, RoiHeadConfig};
 use crate::rpn::{Rpn, RpnConfig};
 use crate::{DetectConfig, DetectError, Found, GroundTruth, Init, Result, TrainOutput, losses};
 
-/// Options of the detector; the defaults are torchvision's Faster R-CNN with ResNet-50 and FPN.
+/// Options of the detector; the defaults are those of Faster R-CNN with ResNet-50 and FPN in torchvision, but for RoIAlign with
+/// aligned pixel centres as in Detectron2.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FasterRcnnConfig {
@@ -64,6 +65,8 @@ pub struct FasterRcnn {
     first_stage: usize,
     #[module(skip)]
     strides: Vec<usize>,
+    #[module(skip)]
+    picture_stride: usize,
 }
 
 impl FasterRcnn {
@@ -79,6 +82,7 @@ impl FasterRcnn {
         device: &Device,
     ) -> Result<Self> {
         let spec = BackboneSpec::find(&config.backbone)?;
+        config.check()?;
         let strides = level_strides(config, spec)?;
         let mut init = Init::new(seed, device);
         let channels = spec.channels()[config.first_stage..].to_vec();
@@ -86,12 +90,13 @@ impl FasterRcnn {
         let fpn = Fpn::new(&mut init, &channels, config.fpn_width, config.extra_levels);
         let rpn = Rpn::new(&mut init, config.fpn_width, config.rpn.clone());
         let roi_head = RoiHead::new(&mut init, config.fpn_width, num_classes, loss, config.roi.clone());
-        Ok(Self { backbone, fpn, rpn, roi_head, first_stage: config.first_stage, strides })
+        let picture_stride = spec.strides().last().copied().unwrap_or(1);
+        Ok(Self { backbone, fpn, rpn, roi_head, first_stage: config.first_stage, strides, picture_stride })
     }
 
-    /// Pictures must be padded to a multiple of this many pixels.
+    /// Height and width of a batch must be multiples of this many pixels, so that each map has half the size of the one before.
     pub fn picture_stride(&self) -> usize {
-        self.strides.last().copied().unwrap_or(1).max(32)
+        self.picture_stride
     }
 
     fn levels(&self, batch: &Batch, device: &Device) -> Vec<Tensor<4>> {
@@ -141,6 +146,52 @@ impl FasterRcnn {
         let (logits, deltas) = self.roi_head.forward(&levels, &self.strides, &rois);
         let (scores, deltas) = (losses::host(&loss.scores(logits)), losses::host(&deltas));
         self.roi_head.decode(&rois, &scores, &deltas, &sizes, config)
+    }
+}
+
+impl FasterRcnnConfig {
+    /// Refuses values that no detector can be built from.
+    fn check(&self) -> Result<()> {
+        let need = |right: bool, field, expected: &str, got: String| {
+            if right { Ok(()) } else { Err(DetectError::Config { field, expected: expected.into(), got }) }
+        };
+        let (rpn, roi) = (&self.rpn, &self.roi);
+        let within = |field, got: usize, low: usize, high: usize| {
+            need((low..=high).contains(&got), field, &format!("{low} to {high}"), got.to_string())
+        };
+        let positive = |field, values: &[f32]| {
+            let right = values.iter().all(|value| value.is_finite() && *value > 0.0);
+            need(right, field, "finite numbers above 0", format!("{values:?}"))
+        };
+        let share = |field, got: f64| need((0.0..=1.0).contains(&got), field, "0 to 1", got.to_string());
+        within("fpn_width", self.fpn_width, 1, 4096)?;
+        within("extra_levels", self.extra_levels, 0, 4)?;
+        within("roi.resolution", roi.resolution, 1, 64)?;
+        within("roi.hidden", roi.hidden, 1, 65_536)?;
+        within("roi.pooled_levels", roi.pooled_levels, 1, 16)?;
+        within("roi.sampling_ratio", roi.sampling_ratio, 0, 64)?;
+        positive("roi.delta_weights", &roi.delta_weights.0)?;
+        positive("roi.canonical_side", &[roi.canonical_side])?;
+        positive("rpn.anchors.ratios", &rpn.anchors.ratios)?;
+        positive("rpn.anchors.sizes", &rpn.anchors.sizes.concat())?;
+        let least = |field, got: f64| {
+            need(got.is_finite() && got >= 0.0, field, "a finite number of at least 0", got.to_string())
+        };
+        least("roi.smooth_beta", roi.smooth_beta.into())?;
+        least("roi.box_weight", roi.box_weight.into())?;
+        least("roi.classifier_std", roi.classifier_std)?;
+        least("rpn.min_side", rpn.min_side.into())?;
+        share("rpn.nms_iou", rpn.nms_iou.into())?;
+        for (field, subsample) in
+            [("rpn.subsample.foreground_fraction", rpn.subsample), ("roi.subsample.foreground_fraction", roi.subsample)]
+        {
+            share(field, subsample.foreground_fraction)?;
+        }
+        for (field, matching) in [("rpn.matching", rpn.matching), ("roi.matching", roi.matching)] {
+            share(field, matching.foreground_iou.into())?;
+            share(field, matching.background_iou.into())?;
+        }
+        Ok(())
     }
 }
 

@@ -107,7 +107,27 @@ impl Checkpoint {
             parts.entry(part.to_string()).or_default().insert(name.to_string(), weight);
         }
         let mut take = |part: &str| parts.remove(part).unwrap_or_default();
-        Ok(Self { model: take("model"), velocity: take("velocity"), average: take("average"), state })
+        let checkpoint = Self { model: take("model"), velocity: take("velocity"), average: take("average"), state };
+        checkpoint.check().map_err(wrong)?;
+        Ok(checkpoint)
+    }
+
+    /// Whether the parts belong together; a file that passed through other hands may hold anything.
+    fn check(&self) -> std::result::Result<(), String> {
+        self.state.recipe.check()?;
+        let (sums, classes) = (self.state.ledger.num_classes(), self.state.classes.ids.len());
+        if sums != classes {
+            return Err(format!("its ledger has {sums} classes, its class list {classes}"));
+        }
+        for (part, tensors) in [("velocity", &self.velocity), ("average", &self.average)] {
+            let fits = |(name, weight): &(&String, &Weight)| {
+                self.model.get(*name).is_some_and(|model| model.values.len() == weight.values.len())
+            };
+            if let Some((name, _)) = tensors.iter().find(|entry| !fits(entry)) {
+                return Err(format!("`{part}/{name}` does not fit `model/{name}`"));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a data set with other classes.

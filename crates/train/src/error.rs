@@ -18,7 +18,7 @@ pub enum TrainError {
     },
     /// A term of the loss is not finite.
     #[error(
-        "step {step}: `{term}` is {value}; the last checkpoint is intact. Lower `optimizer.lr`, lengthen `schedule.warmup_steps` or set `optimizer.clip_norm`"
+        "step {step}: `{term}` is {value}. Checkpoints on disk are intact; train anew in another directory with a lower `optimizer.lr`, a longer `schedule.warmup_steps` or `optimizer.clip_norm`"
     )]
     NotFinite {
         /// The step, counted from 1.
@@ -43,7 +43,7 @@ pub enum TrainError {
         path: PathBuf,
     },
     /// The data set is too small for a single step.
-    #[error("`{}` has {images} images with which no batch of {batch} can be made; lower `batch`", path.display())]
+    #[error("`{}` has {images} images with which no step of batches of {batch} can be made; lower `batch` or `accumulate`, or raise `epochs`", path.display())]
     TooFewImages {
         /// The data set.
         path: PathBuf,

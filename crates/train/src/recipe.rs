@@ -213,7 +213,7 @@ impl Recipe {
         toml::to_string(self).expect("a recipe has only what TOML can write")
     }
 
-    fn check(&self) -> std::result::Result<(), String> {
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
         let require = |right: bool, key: &str, expected: &str| {
             if right { Ok(()) } else { Err(format!("`{key}` must be {expected}")) }
         };
@@ -231,7 +231,10 @@ impl Recipe {
         require(finite(schedule.factor, 0.0, 1.0), "schedule.factor", "0 to 1")?;
         require(finite(schedule.warmup_factor, 0.0, 1.0), "schedule.warmup_factor", "0 to 1")?;
         let parts = schedule.milestones.iter().all(|part| finite(*part, 0.0, 1.0));
-        require(parts, "schedule.milestones", "parts of the run, 0 to 1")
+        require(parts, "schedule.milestones", "parts of the run, 0 to 1")?;
+        // JSON has no infinity: a checkpoint with one in its header could never be read again.
+        let again = serde_json::to_string(self).ok().and_then(|text| serde_json::from_str::<Self>(&text).ok());
+        require(again.as_ref() == Some(self), "recipe", "made of finite numbers; inf and nan cannot be saved")
     }
 }
 

@@ -9,7 +9,7 @@ use equipoise_data::{ClassList, Dataset, sampler};
 use equipoise_detect::FasterRcnn;
 use equipoise_detect::weights::{self, Weights};
 use equipoise_eval::record::{HistoryRow, HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
-use equipoise_loss::{ClassLoss, EqlV2, GradientLedger, LedgerDelta};
+use equipoise_loss::{ClassLoss, EqlV2, GradientLedger, LedgerDelta, LossError};
 
 use crate::checkpoint::{Checkpoint, CheckpointState, to_device, to_host};
 use crate::sgd::{self, FlatTensors, Sgd};
@@ -68,13 +68,15 @@ impl Trainer {
     /// # Errors
     /// When recipe, data and initial weights do not fit, or the directory holds a run already.
     pub fn start(recipe: Recipe, title: &str, dataset: Arc<Dataset>, dir: RunDir, device: &Device) -> Result<Self> {
-        if dir.meta().exists() || Checkpoint::file(&dir.last_checkpoint()).exists() {
+        // A run that stopped before its first checkpoint has nothing to lose.
+        if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
         let device = device.clone().autodiff();
         let loss = recipe.loss.build()?;
         let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
         let detector = initial_weights::load(detector, &recipe.weights)?;
+        check_stride(&recipe, &detector)?;
         let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
         // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
@@ -127,10 +129,13 @@ impl Trainer {
         let CheckpointState { recipe, step, ledger, .. } = checkpoint.state;
         let loss = recipe.loss.build()?;
         let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
+        check_stride(&recipe, &detector)?;
+        // First: it refuses an empty data set, whose stream would never hand out a batch.
+        let total_steps = total_steps(&recipe, &dataset)?;
         Ok(Self {
             detector: weights::with_weights(detector, checkpoint.model, |_| false)?,
             stream: stream(&recipe, &dataset, step * recipe.accumulate as u64)?,
-            total_steps: total_steps(&recipe, &dataset)?,
+            total_steps,
             history: HistoryWriter::resume(&dir.history(), step)?,
             snapshots: LedgerWriter::resume(&dir.ledger(), step)?,
             sgd: Sgd::with_velocity(to_device(checkpoint.velocity, &device.clone().inner())),
@@ -164,7 +169,8 @@ impl Trainer {
             let batch = self.stream.next_batch()?;
             images += batch.images.len();
             let output = self.detector.forward_train(&batch, &self.device, self.pass_seed(pass))?;
-            let class = self.loss.step(output.logits.clone(), &output.targets, &self.ledger)?;
+            let class = self.loss.step(output.logits.clone(), &output.targets, &self.ledger);
+            let class = class.map_err(|error| self.named(error))?;
             self.note(&mut losses, "classification", class.value)?;
             // The gradient of this product with respect to the weights is the classification loss's.
             let mut total = (output.logits * Tensor::from_inner(class.gradient)).sum();
@@ -217,6 +223,16 @@ impl Trainer {
             None => losses.push((name, value)),
         }
         Ok(())
+    }
+
+    /// A logit that is not finite, as the term of a step that broke.
+    fn named(&self, error: LossError) -> TrainError {
+        match error {
+            LossError::NotFinite { value, .. } => {
+                TrainError::NotFinite { step: self.step + 1, term: "classification (a logit)".into(), value }
+            }
+            other => other.into(),
+        }
     }
 
     fn finite(&self, term: &str, value: f64) -> Result<()> {
@@ -334,6 +350,20 @@ pub fn ledger_rows(ledger: &GradientLedger, dataset: &Dataset, step: u64) -> Vec
         }
     };
     dataset.categories.iter().enumerate().map(row).collect()
+}
+
+fn check_stride(recipe: &Recipe, detector: &FasterRcnn) -> Result<()> {
+    let (stride, needed) = (recipe.loader.stride, detector.picture_stride());
+    if stride.is_multiple_of(needed) {
+        return Ok(());
+    }
+    Err(TrainError::Recipe {
+        origin: "`loader.stride`".into(),
+        reason: format!(
+            "{stride} does not fit the backbone `{}`: use a multiple of {needed}",
+            recipe.detector.backbone
+        ),
+    })
 }
 
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use equipoise_data::demo::{DemoConfig, build};
 
 use crate::Outcome;
+use crate::output::print;
 
 /// Make data sets
 #[derive(clap::Args)]
@@ -63,6 +64,6 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         ..DemoConfig::default()
     };
     let set = build(&args.dir, &config, args.threads)?;
-    println!("train {}\nval   {}", set.train.display(), set.val.display());
+    print(&format!("train {}\nval   {}\n", set.train.display(), set.val.display()))?;
     Ok(Outcome::Fine)
 }

@@ -18,6 +18,7 @@ use equipoise_train::{Checkpoint, Recipe, Trainer};
 use crate::Outcome;
 use crate::commands::train::{steps, warn};
 use crate::device::DeviceArgs;
+use crate::output::{WIDTH, print, wrap};
 use crate::progress::{Progress, clock};
 use crate::scoring::Model;
 
@@ -94,16 +95,13 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         finished &= outcome?;
     }
     if !finished {
-        println!(
-            "stopped; go on with: equipoise demo{} --dir {}",
-            if args.quick { " --quick" } else { "" },
-            dir.display()
-        );
+        let quick = if args.quick { " --quick" } else { "" };
+        print(&format!("stopped; go on with: equipoise demo{quick} --seed {} --dir {}\n", args.seed, dir.display()))?;
         return Ok(Outcome::Fine);
     }
     let runs = contenders.iter().map(|c| RunRecord::read(&dir.join(c.folder))).collect::<Result<Vec<_>, _>>()?;
     conclude(&dir, &runs, &train, &val)?;
-    println!("took    {}", clock(started.elapsed().as_secs_f64()));
+    print(&format!("took    {}\n", clock(started.elapsed().as_secs_f64())))?;
     Ok(Outcome::Fine)
 }
 
@@ -154,10 +152,6 @@ fn open(
 ) -> anyhow::Result<Option<Trainer>> {
     let checkpoint = run.last_checkpoint();
     if !Checkpoint::file(&checkpoint).exists() {
-        if run.meta().exists() {
-            // Started, but stopped before the first checkpoint: nothing to lose.
-            std::fs::remove_file(run.meta()).with_context(|| format!("cannot remove `{}`", run.meta().display()))?;
-        }
         return Ok(Some(Trainer::start(contender.recipe.clone(), title, train.clone(), run.clone(), device)?));
     }
     let trainer = Trainer::resume(train.clone(), run.clone(), device)?;
@@ -186,17 +180,15 @@ fn describe(train: &Dataset, val: &Dataset) -> String {
 }
 
 fn conclude(dir: &Path, runs: &[RunRecord], train: &Dataset, val: &Dataset) -> anyhow::Result<()> {
-    let checks: Vec<_> = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).collect();
-    println!("\n{}", comparison_table(runs).render());
-    println!("{}", headline(runs));
-    for check in &checks {
-        println!("{}", check.text);
-    }
     let input =
         ReportInput { title: "equipoise demo", runs, train, val, checks: &[], notes: DEMO_NOTES, credits: CREDITS };
     let report = write_report(dir, &input)?;
-    println!("\nreport  {}", report.display());
-    Ok(())
+    let checks = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).map(|check| check.text);
+    let mut text = format!("\n{}\n", comparison_table(runs).render());
+    for sentence in std::iter::once(headline(runs)).chain(checks) {
+        text += &format!("{}\n", wrap(&sentence, WIDTH).join("\n"));
+    }
+    print(&format!("{text}\nreport  {}\n", report.display()))
 }
 
 /// Largest resident memory of this process so far, where the system tells.

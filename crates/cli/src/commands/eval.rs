@@ -79,6 +79,13 @@ impl Args {
         }
         if self.dt.is_none() {
             inputs.detections = dir.detections();
+            if !inputs.detections.is_file() {
+                bail!(
+                    "`{0}` was not scored yet: it has no `detections.json`; make one with `equipoise predict --run {0} --data {1}`",
+                    run.display(),
+                    inputs.truth.display()
+                );
+            }
         }
         if self.protocol.is_none() && !meta.protocol.is_empty() {
             inputs.protocol = meta.protocol;

@@ -7,11 +7,13 @@ use std::time::Instant;
 use anyhow::Context;
 use equipoise_data::Dataset;
 use equipoise_eval::record::{RunDir, Timing};
+use equipoise_eval::table::percent;
 use equipoise_loss::registry;
 use equipoise_train::{Recipe, Trainer};
 
 use crate::Outcome;
 use crate::device::DeviceArgs;
+use crate::output::print;
 use crate::progress::{Progress, Task};
 use crate::scoring::Model;
 
@@ -55,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     out: PathBuf,
     /// Go on with the run in --out from its last checkpoint, with its own recipe
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["recipe", "loss", "epochs", "batch", "imgsz", "seed", "overrides"])]
     resume: bool,
     /// Protocol of the scores: lvis or coco
     #[arg(long, value_name = "NAME", default_value = "lvis")]
@@ -83,6 +85,8 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    // A typing error must not wait for the end of the training.
+    equipoise_eval::protocol::protocol(&args.protocol)?;
     let device = args.device.device()?;
     rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
     let train = Arc::new(Dataset::read(&args.data, args.images.as_deref())?);
@@ -119,14 +123,14 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     timing.write(&dir.timing())?;
-    println!("trained {} steps; checkpoint in {}", trainer.steps_done(), dir.last_checkpoint().display());
+    print(&format!("trained {} steps; checkpoint in {}\n", trainer.steps_done(), dir.last_checkpoint().display()))?;
     if let Some(val) = val {
         let detector = trainer.detector()?;
         let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device: &device };
         let task = progress.task("predict", val.images.len() as u64);
         let evaluation = model.score(&dir, &args.protocol, &train, &val, &task, &mut timing)?;
         for (key, value) in evaluation.metrics.iter() {
-            println!("{key:<6} {}", value.map_or("-".into(), |value| format!("{:.1}", 100.0 * value)));
+            print(&format!("{key:<6} {}\n", percent(value)))?;
         }
     }
     Ok(Outcome::Fine)

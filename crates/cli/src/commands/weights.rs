@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use equipoise_data::write_atomically;
 use equipoise_detect::weights::to_safetensors;
 use equipoise_train::pretrain::{PretrainConfig, Pretrainer};
 
 use crate::Outcome;
 use crate::device::DeviceArgs;
+use crate::output::print;
 
 /// Make weights that a training starts from
 #[derive(clap::Args)]
@@ -32,8 +34,8 @@ struct PretrainArgs {
     #[arg(long, default_value_t = 64, value_name = "PIXELS")]
     side: usize,
     /// Crops of a step
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    batch: usize,
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: u32,
     /// Steps
     #[arg(long, default_value_t = 3000, value_name = "N")]
     steps: u64,
@@ -63,16 +65,19 @@ const LOG_EVERY: u64 = 50;
 const VALIDATION_BATCHES: u64 = 32;
 
 fn pretrain(args: PretrainArgs) -> anyhow::Result<Outcome> {
+    if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    }
     rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
     let config = PretrainConfig {
         backbone: args.backbone,
         side: args.side,
-        batch: args.batch,
+        batch: args.batch as usize,
         steps: args.steps,
         lr: args.lr,
         seed: args.seed,
     };
-    println!("{config:?}");
+    print(&format!("{config:?}\n"))?;
     let mut pretrainer = Pretrainer::new(config, &args.device.device()?)?;
     let (mut loss, mut accuracy) = (0.0, 0.0);
     while let Some(report) = pretrainer.step()? {
@@ -81,16 +86,17 @@ fn pretrain(args: PretrainArgs) -> anyhow::Result<Outcome> {
         if report.step % LOG_EVERY == 0 || report.step == report.total_steps {
             let steps = (report.step - 1) % LOG_EVERY + 1;
             let (mean_loss, mean_accuracy) = (loss / steps as f64, accuracy / steps as f64);
-            println!("step {}/{} loss {mean_loss:.3} accuracy {mean_accuracy:.3}", report.step, report.total_steps);
+            print(&format!(
+                "step {}/{} loss {mean_loss:.3} accuracy {mean_accuracy:.3}\n",
+                report.step, report.total_steps
+            ))?;
             (loss, accuracy) = (0.0, 0.0);
         }
     }
-    println!(
-        "accuracy on {VALIDATION_BATCHES} batches of unseen crops: {:.3}",
-        pretrainer.validate(VALIDATION_BATCHES)
-    );
+    let right = pretrainer.validate(VALIDATION_BATCHES);
+    print(&format!("accuracy on {VALIDATION_BATCHES} batches of unseen crops: {right:.3}\n"))?;
     let bytes = to_safetensors(&pretrainer.weights(), true, BTreeMap::new());
     write_atomically(&args.out, &bytes)?;
-    println!("wrote {} ({} kB)", args.out.display(), bytes.len() / 1000);
+    print(&format!("wrote {} ({} kB)\n", args.out.display(), bytes.len() / 1000))?;
     Ok(Outcome::Fine)
 }

@@ -91,6 +91,9 @@ fn a_checkpoint_belongs_to_its_classes() {
     let dir = world();
     let dir = dir.path();
     fine(dir, &train("eqlv2", "run"));
+    std::fs::rename(dir.join("run/detections.json"), dir.join("kept.json")).unwrap();
+    assert_says(&refused(dir, &["eval", "--run", "run"]), &["`run`", "equipoise predict --run run --data"]);
+    std::fs::rename(dir.join("kept.json"), dir.join("run/detections.json")).unwrap();
     rename_classes(dir, "val.json", ["owl", "emu"]);
     let error = refused(dir, &["predict", "--run", "run", "--data", "data/val.json", "--out", "out"]);
     assert_says(&error, &["`yak`", "`emu`"]);

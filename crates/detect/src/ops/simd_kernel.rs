@@ -46,15 +46,20 @@ enum Level {
     Portable,
 }
 
+/// Caps the vectors at "avx2" or "portable", so that every kernel can be tested on one machine.
+const CAP: &str = "EQUIPOISE_SIMD";
+
 fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+            let cap = std::env::var(CAP).unwrap_or_default();
+            let fma = is_x86_feature_detected!("fma") && cap != "portable";
+            if fma && is_x86_feature_detected!("avx512f") && cap != "avx2" {
                 return Level::Avx512;
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if fma && is_x86_feature_detected!("avx2") {
                 return Level::Avx2;
             }
         }

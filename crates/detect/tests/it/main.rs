@@ -8,5 +8,6 @@ mod ops_conv2d;
 mod ops_nms;
 mod ops_roi_align;
 mod ops_sgd;
+mod ops_vectors;
 mod scene;
 mod weights;

@@ -77,15 +77,19 @@ fn the_check_follows_the_median_ratio_of_rare_classes() {
     let (train, val) = sets(40, None);
     let mut eql = run("eqlv2", "EQL v2", "eqlv2", 0.3, 1, &train, &val);
     let mut with = |ratio: f64| {
-        eql.ledger.iter_mut().for_each(|row| row.ratio = ratio);
+        let r = 1.0 / (1.0 + (-12.0 * (ratio - 0.8)).exp());
+        eql.ledger.iter_mut().for_each(|row| (row.ratio, row.q, row.r) = (ratio, 1.0 + 4.0 * (1.0 - r), r));
         ratio_check(&eql).unwrap()
     };
     let acts = with(0.4);
     assert!(acts.passed);
-    insta::assert_snapshot!(acts.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.40: below 0.6, so the tail was out of balance and the method acts.");
-    let off = with(0.98);
+    insta::assert_snapshot!(acts.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.40: below 0.6, the tail is as far out of balance as in LVIS and the method acts in full (median weights: positives 4.97, negatives 0.01).");
+    let partly = with(0.84);
+    assert!(!partly.passed);
+    insta::assert_snapshot!(partly.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.84: not below 0.6, the tail is less out of balance than in LVIS and the method acts in part (median weights: positives 2.53, negatives 0.62).");
+    let off = with(1.2);
     assert!(!off.passed);
-    insta::assert_snapshot!(off.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.98: not below 0.6, so the tail was nearly in balance and the method is nearly switched off.");
+    insta::assert_snapshot!(off.text, @"Median final gradient ratio g of rare classes under EQL v2 is 1.20: not below 0.6, the tail is in balance and the method is nearly switched off (median weights: positives 1.03, negatives 0.99).");
     assert_eq!(ratio_check(&RunRecord::default()), None);
 }
 

@@ -114,7 +114,9 @@ fn the_average_trails_the_weights() {
 fn frozen_parts_of_the_backbone_stay_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(dir.path(), true, false);
-    let fresh = ["detector.frozen_stages=2", "epochs=0.2"];
+    // With a pyramid level on the frozen stage, which must not reach it either.
+    let levels = ["detector.first_stage=0", "detector.rpn.anchors.sizes=[[8.0], [16.0], [32.0]]"];
+    let fresh = ["detector.frozen_stages=2", "epochs=0.2", levels[0], levels[1]];
     let before = run(recipe(&[&fresh[..], &["optimizer.lr=0"]].concat()), &data, &dir.path().join("before"));
     let after = run(recipe(&fresh), &data, &dir.path().join("after"));
     let changed = |prefix: &str| {
