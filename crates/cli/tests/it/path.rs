@@ -83,7 +83,8 @@ fn reported(dir: &Path) {
 /// A finished run is gone on with and stays as it is; a new one does not overwrite it.
 fn resumed(dir: &Path) {
     let before = metrics_of(dir, "eqlv2");
-    fine(dir, &[&train("eqlv2", "eqlv2")[..], &["--resume"]].concat());
+    let files = ["train", "--data", "data/train.json", "--val", "data/val.json"];
+    fine(dir, &[&files[..], &["--out", "eqlv2", "--threads", "1", "--resume"]].concat());
     assert_eq!(metrics_of(dir, "eqlv2"), before);
     let ran = equipoise(dir, &train("eqlv2", "eqlv2"));
     assert!(ran.code == 2 && ran.err.contains("--resume"), "{}", ran.err);

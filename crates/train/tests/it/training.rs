@@ -88,7 +88,7 @@ fn a_run_that_explodes_stops_and_names_what_broke() {
     };
     let named = ["classification", "rpn_objectness", "rpn_box", "`box`", "gradient norm", "logit"];
     assert!(named.iter().any(|term| error.contains(term)), "{error}");
-    assert!(error.contains("lower the learning rate") || error.contains("Lower `optimizer.lr`"), "{error}");
+    assert!(error.contains("lower the learning rate") || error.contains("lower `optimizer.lr`"), "{error}");
     // What was saved before is whole.
     let step = trainer.steps_done();
     assert!(step == 0 || Checkpoint::read(&folder).unwrap().state.step == step);
