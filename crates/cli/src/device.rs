@@ -1,6 +1,6 @@
 //! Where tensors live.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use burn::tensor::Device;
 
 /// Flags that choose the device and the threads.
@@ -23,12 +23,18 @@ impl DeviceArgs {
             "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[cfg(feature = "cuda")]
             "cuda" => Ok(Device::cuda(0)),
-            "wgpu" | "cuda" => bail!(
-                "this program was built without `{0}`; build it with `cargo install equipoise --features {0}`",
-                self.device
-            ),
+            "wgpu" | "cuda" => {
+                bail!("this program was built without `{0}`; build it anew with `--features {0}`", self.device)
+            }
             other => bail!("unknown device `{other}`; known: cpu, wgpu, cuda"),
         }
+    }
+
+    /// Starts the threads that the libraries compute on.
+    pub fn start_threads(&self) -> anyhow::Result<()> {
+        let threads = self.threads();
+        let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        started.with_context(|| format!("cannot start {threads} threads; give fewer with --threads"))
     }
 
     /// Threads to compute on.

@@ -2,7 +2,7 @@
 //!
 //! The only crate that prints, reads flags and chooses a backend. A command is one file in `commands` and one line below.
 //!
-//! Exit codes: 0 fine, 1 a gate failed, 2 an error (its message, then `cause:` lines).
+//! Exit codes: 0 fine, 1 a gate failed, 2 an error (its message, then `cause:` lines), 130 stopped by Ctrl-C.
 
 mod commands;
 mod device;
@@ -23,6 +23,8 @@ pub enum Outcome {
     Fine,
     /// The command ran, but what it checked does not hold: exit code 1.
     GateFailed,
+    /// The user stopped it, and it said how to go on: exit code 130, as shells give for Ctrl-C.
+    Stopped,
 }
 
 /// Trains, scores and explains object detectors that keep their rare classes.
@@ -82,6 +84,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command.run() {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::GateFailed) => ExitCode::from(1),
+        Ok(Outcome::Stopped) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {error}");
             for cause in error.chain().skip(1) {

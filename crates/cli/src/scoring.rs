@@ -27,8 +27,8 @@ pub struct Model<'a> {
 }
 
 impl Model<'_> {
-    /// Detections on every picture of `dataset`.
-    pub fn predict(&self, dataset: &Arc<Dataset>, task: &Task) -> anyhow::Result<Vec<Detection>> {
+    /// Detections on every picture of `dataset`; `None` when the user stopped it.
+    pub fn predict(&self, dataset: &Arc<Dataset>, task: &Task) -> anyhow::Result<Option<Vec<Detection>>> {
         let predictor = Predictor::new(self.detector, self.loss, dataset.clone(), self.recipe, self.device)?;
         let (mut detections, mut done) = (Vec::new(), 0);
         for batch in predictor {
@@ -36,12 +36,16 @@ impl Model<'_> {
             detections.extend(found);
             done += images as u64;
             task.units(done, "pictures");
+            if crate::interrupt::asked() {
+                task.finish();
+                return Ok(None);
+            }
         }
         task.finish();
-        Ok(detections)
+        Ok(Some(detections))
     }
 
-    /// Predicts on `val`, scores by `name`, and writes detections and scores into the run.
+    /// Predicts on `val`, scores by `name`, and writes detections and scores into the run; `None` when the user stopped it.
     pub fn score(
         &self,
         run: &RunDir,
@@ -50,20 +54,20 @@ impl Model<'_> {
         val: &Arc<Dataset>,
         task: &Task,
         timing: &mut Timing,
-    ) -> anyhow::Result<Evaluation> {
+    ) -> anyhow::Result<Option<Evaluation>> {
         let started = Instant::now();
-        let detections = self.predict(val, task)?;
+        let Some(detections) = self.predict(val, task)? else { return Ok(None) };
         timing.predict_seconds = started.elapsed().as_secs_f64();
         // First, so that nothing that goes wrong in scoring loses them.
         write_detections(&run.detections(), &detections)?;
         let started = Instant::now();
         let evaluation = protocol(name)?.evaluate(val, &detections)?;
         timing.score_seconds = started.elapsed().as_secs_f64();
-        write_evaluation(run, &evaluation, train)?;
         let mut meta = RunMeta::read(&run.meta())?;
         meta.protocol = name.to_string();
         meta.write(&run.meta())?;
         timing.write(&run.timing())?;
-        Ok(evaluation)
+        write_evaluation(run, &evaluation, train)?;
+        Ok(Some(evaluation))
     }
 }

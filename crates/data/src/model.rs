@@ -104,6 +104,19 @@ pub struct ImageRecord {
     pub not_exhaustive: Vec<ClassIndex>,
 }
 
+impl ImageRecord {
+    /// Classes of which every object is labelled here, ascending: those with an object and those verified to be absent, without
+    /// the ones labelled in part. Meant for federated data sets; in others every class is labelled.
+    pub fn exhaustive_classes(&self) -> Vec<ClassIndex> {
+        let mut classes: Vec<_> =
+            self.objects.iter().map(|object| object.class).chain(self.negative.iter().copied()).collect();
+        classes.retain(|class| !self.not_exhaustive.contains(class));
+        classes.sort_unstable();
+        classes.dedup();
+        classes
+    }
+}
+
 /// Something odd in the data that was survived, counted by kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Warning {

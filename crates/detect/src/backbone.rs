@@ -142,10 +142,16 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// A backbone with fresh weights. The stem and the first `frozen_stages - 1` stages get no gradient; 0 trains all.
+    /// A backbone with fresh weights. The stem and the first `frozen_stages - 1` stages stay as they are, batch statistics
+    /// included; 0 trains all.
     pub fn new(spec: &BackboneSpec, norm: NormKind, frozen_stages: usize, init: &mut Init) -> Self {
         let kernel = if spec.large_stem { 7 } else { 3 };
-        let stem = ConvNorm::new(init, norm, [3, spec.stem_width], kernel, 2);
+        // Batch statistics that follow the data would change what is called frozen.
+        let norm_of = |part: usize| match norm {
+            NormKind::Batch if part < frozen_stages => NormKind::Frozen,
+            norm => norm,
+        };
+        let stem = ConvNorm::new(init, norm_of(0), [3, spec.stem_width], kernel, 2);
         let pool = spec.large_stem.then(|| {
             MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init()
         });
@@ -157,7 +163,7 @@ impl Backbone {
             let mut built = Vec::new();
             for block in 0..blocks {
                 let stride = if block == 0 { first } else { 1 };
-                built.push(Block::new(init, norm, inputs, width, spec.expansion, stride));
+                built.push(Block::new(init, norm_of(stage + 1), inputs, width, spec.expansion, stride));
                 inputs = width * spec.expansion;
             }
             stages.push(built);

@@ -41,9 +41,13 @@ pub fn area(b: [f32; 4]) -> f32 {
     (b[2] - b[0]).max(0.0) * (b[3] - b[1]).max(0.0)
 }
 
+/// Area that two boxes share, square pixels.
+pub fn intersection(a: [f32; 4], b: [f32; 4]) -> f32 {
+    area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])])
+}
+
 /// Share of `inner` that lies in `outer`: how much of a proposal is inside a crowd region.
 pub fn share_inside(inner: [f32; 4], outer: [f32; 4]) -> f32 {
-    let common = [inner[0].max(outer[0]), inner[1].max(outer[1]), inner[2].min(outer[2]), inner[3].min(outer[3])];
-    let inner = area(inner);
-    if inner > 0.0 { area(common) / inner } else { 0.0 }
+    let whole = area(inner);
+    if whole > 0.0 { intersection(inner, outer) / whole } else { 0.0 }
 }

@@ -24,11 +24,18 @@ pub struct GroundTruth {
     pub classes: Vec<usize>,
     /// Crowd regions: neither object nor background.
     pub crowds: Vec<[f32; 4]>,
+    /// Classes of which every object of the picture is known; `None`: of all.
+    pub exhaustive: Option<Vec<usize>>,
 }
 
 impl From<&BatchImage> for GroundTruth {
     fn from(image: &BatchImage) -> Self {
-        Self { boxes: image.boxes.clone(), classes: image.classes.clone(), crowds: image.crowds.clone() }
+        Self {
+            boxes: image.boxes.clone(),
+            classes: image.classes.clone(),
+            crowds: image.crowds.clone(),
+            exhaustive: image.exhaustive.clone(),
+        }
     }
 }
 

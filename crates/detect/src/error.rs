@@ -37,7 +37,7 @@ pub enum DetectError {
         reason: String,
     },
     /// A tensor of the weights has another shape than the detector's.
-    #[error("weight `{name}` has shape {got:?}, but the detector needs {expected:?}")]
+    #[error("tensor `{name}` has shape {got:?}, but the detector needs {expected:?}")]
     Shape {
         /// Name of the tensor.
         name: String,
@@ -47,7 +47,7 @@ pub enum DetectError {
         got: Vec<usize>,
     },
     /// The weights lack a tensor, or have one that the detector lacks.
-    #[error("weights do not fit the detector: {reason}")]
+    #[error("tensors are {reason}")]
     Names {
         /// Which tensors are missing or left over.
         reason: String,

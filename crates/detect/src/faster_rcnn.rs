@@ -14,7 +14,7 @@ use crate::layers::NormKind;
 use crate::ops::Roi;
 use crate::roi_head::{RoiHead, RoiHeadConfig};
 use crate::rpn::{Rpn, RpnConfig};
-use crate::{DetectConfig, DetectError, Found, GroundTruth, Init, Result, TrainOutput, losses};
+use crate::{DetectConfig, DetectError, Found, GroundTruth, Init, Result, TrainOutput, weights};
 
 /// Options of the detector; the defaults are those of Faster R-CNN with ResNet-50 and FPN in torchvision, but for RoIAlign with
 /// aligned pixel centres as in Detectron2.
@@ -144,7 +144,7 @@ impl FasterRcnn {
             return vec![Vec::new(); sizes.len()];
         }
         let (logits, deltas) = self.roi_head.forward(&levels, &self.strides, &rois);
-        let (scores, deltas) = (losses::host(&loss.scores(logits)), losses::host(&deltas));
+        let (scores, deltas) = (weights::host(&loss.scores(logits)), weights::host(&deltas));
         self.roi_head.decode(&rois, &scores, &deltas, &sizes, config)
     }
 }

@@ -21,6 +21,7 @@ pub mod ops;
 mod path;
 pub mod roi_head;
 pub mod rpn;
+pub mod torchvision;
 pub mod weights;
 
 pub use detector::{DetectConfig, Found, GroundTruth, TrainOutput};

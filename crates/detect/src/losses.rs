@@ -1,4 +1,4 @@
-//! Losses of boxes, and small steps between tensors and the host.
+//! Losses of boxes.
 
 use burn::tensor::Tensor;
 
@@ -14,9 +14,4 @@ pub fn smooth_l1(deltas: Tensor<2>, targets: Tensor<2>, beta: f32) -> Tensor<1> 
     let square = difference.clone().clamp_max(beta);
     // x²/2β below beta and x − β/2 above, without a branch: with m = min(x, β), m²/2β + (x − m).
     (square.clone().square().div_scalar(2.0 * beta) + difference - square).sum()
-}
-
-/// The values of a tensor on the host.
-pub fn host<const D: usize>(x: &Tensor<D>) -> Vec<f32> {
-    x.to_data_as::<f32>().try_into_vec::<f32>().expect("the data was just converted to f32")
 }

@@ -9,7 +9,7 @@ use crate::anchors::AnchorConfig;
 use crate::boxes::{self, DeltaWeights};
 use crate::layers::{Conv, relu};
 use crate::matching::{Match, MatchConfig, SubsampleConfig, assign_targets, subsample};
-use crate::{GroundTruth, Init, losses, ops};
+use crate::{GroundTruth, Init, losses, ops, weights};
 
 /// Options of the proposal network; the defaults are torchvision's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,8 +110,8 @@ impl Rpn {
     /// The best boxes of every picture, for training or for inference; `sizes` are (height, width) without padding.
     pub fn propose(&self, output: &RpnOutput, sizes: &[[usize; 2]], training: bool) -> Vec<Vec<[f32; 4]>> {
         let total = output.anchors.len();
-        let objectness = losses::host(&output.objectness);
-        let deltas = losses::host(&output.deltas);
+        let objectness = weights::host(&output.objectness);
+        let deltas = weights::host(&output.deltas);
         let pictures = objectness.chunks_exact(total).zip(deltas.chunks_exact(4 * total)).zip(sizes);
         pictures
             .map(|((scores, deltas), size)| self.filter_proposals(output, scores, deltas, *size, training))

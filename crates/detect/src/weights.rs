@@ -21,6 +21,11 @@ pub struct Weight {
 /// Tensors by their path in the module, such as `backbone.stem.conv.weight`.
 pub type Weights = BTreeMap<String, Weight>;
 
+/// The values of a tensor on the host, row by row.
+pub fn host<const D: usize>(x: &Tensor<D>) -> Vec<f32> {
+    x.to_data_as::<f32>().try_into_vec::<f32>().expect("the data was just converted to f32")
+}
+
 /// Every float parameter and running statistic of a module.
 pub fn weights_of(module: &impl Module) -> Weights {
     let mut reader = Reader::default();
@@ -45,7 +50,7 @@ impl ModuleVisitor for Reader {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
-        let weight = Weight { shape: tensor.dims().to_vec(), values: crate::losses::host(&tensor) };
+        let weight = Weight { shape: tensor.dims().to_vec(), values: host(&tensor) };
         self.weights.insert(self.path.name(), weight);
     }
 }
@@ -134,6 +139,8 @@ pub fn to_safetensors(weights: &Weights, half: bool, metadata: BTreeMap<String, 
 
 /// Weights from the bytes of a safetensors file; `path` is for messages.
 ///
+/// PyTorch's counters of batches (`num_batches_tracked`, integers that no layer here reads) are left out.
+///
 /// # Errors
 /// When the bytes are no safetensors file, or hold anything but f16, bf16, f32 or f64.
 pub fn from_safetensors(bytes: &[u8], path: &Path) -> Result<Weights> {
@@ -141,6 +148,7 @@ pub fn from_safetensors(bytes: &[u8], path: &Path) -> Result<Weights> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(error.to_string()))?;
     file.tensors()
         .into_iter()
+        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
         .map(|(name, view)| {
             let values = decode(view.dtype(), view.data()).ok_or_else(|| {
                 wrong(format!("tensor `{name}` has type {:?}; f16, bf16, f32 or f64 is needed", view.dtype()))

@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 
+use crate::pass::{self, Pass, Passed};
 use crate::{Card, ClassTargets, GradientLedger, Label, LedgerDelta, LossError, Result};
 
 /// Value, gradient and ledger sums of one batch.
@@ -53,6 +54,11 @@ pub trait ClassLoss: Debug + Send + Sync {
     /// `logits` `[R, C]` in f32 → `[R, C]`
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2>;
 
+    /// The loss as one fused pass over the logits on the CPU; `None` where only [`ClassLoss::terms`] can tell it.
+    fn pass(&self, _num_classes: usize, _ledger: &GradientLedger) -> Option<Pass> {
+        None
+    }
+
     /// Class scores at inference, probabilities in f32.
     ///
     /// # Shapes
@@ -73,12 +79,19 @@ pub trait ClassLoss: Debug + Send + Sync {
         targets.counted_rows().max(1) as f64
     }
 
+    /// Weights `(q, r)` that the positive and the negative gradients of `class` get while the ledger is as it is; 1 and 1 for a
+    /// loss that does not read it.
+    fn side_weights(&self, _ledger: &GradientLedger, _class: usize) -> (f64, f64) {
+        (1.0, 1.0)
+    }
+
     /// Factor of the loss and its gradient; the ledger does not see it.
     fn loss_weight(&self) -> f64 {
         1.0
     }
 
-    /// Value, logit gradient and ledger sums, by differentiating [`ClassLoss::terms`] from a leaf of its own.
+    /// Value, logit gradient and ledger sums: by the fused pass where loss and device allow it, else by
+    /// [`ClassLoss::step_by_terms`].
     ///
     /// The ledger's weights are those of the steps before: the caller commits `delta` after its optimizer step.
     ///
@@ -96,6 +109,26 @@ pub trait ClassLoss: Debug + Send + Sync {
             let gradient = Tensor::zeros([rows, channels], (&device, DType::F32));
             return Ok(LossStep { value: 0.0, gradient, delta: LedgerDelta::zeros(targets.num_classes()) });
         }
+        let logits = logits.inner().cast(FloatDType::F32);
+        if let Some(pass) = self.pass(targets.num_classes(), ledger) {
+            let scale = self.loss_weight() / self.normalizer(targets);
+            if let Some(passed) = pass::run(&pass, &logits, targets, scale as f32) {
+                let Passed { value, gradient, delta } = passed?;
+                let gradient = Tensor::from_data(TensorData::new(gradient, [rows, channels]), &device);
+                return Ok(LossStep { value: value * scale, gradient, delta });
+            }
+        }
+        self.step_by_terms(logits, targets, ledger)
+    }
+
+    /// [`ClassLoss::step`] by differentiating [`ClassLoss::terms`] from a leaf of its own, on every device.
+    ///
+    /// # Errors
+    /// As [`ClassLoss::step`].
+    fn step_by_terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Result<LossStep> {
+        let [rows, channels] = logits.dims();
+        self.check(rows, channels, targets, ledger)?;
+        let device = logits.device().inner();
         let leaf = logits.inner().cast(FloatDType::F32);
         let host = leaf.to_data_as::<f32>();
         check_finite(host.as_slice::<f32>().expect("the data was just converted to f32"), channels)?;

@@ -23,7 +23,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Result, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Pass, Result, sigmoid};
 
 /// Options of [`EqlV2`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,6 +150,11 @@ impl ClassLoss for EqlV2 {
         sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, targets, &device)
     }
 
+    fn pass(&self, _num_classes: usize, ledger: &GradientLedger) -> Option<Pass> {
+        let (positive, negative) = self.column_weights(ledger).into_iter().map(|(q, r)| (q as f32, r as f32)).unzip();
+        Some(Pass::Sigmoid { positive, negative })
+    }
+
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
         if self.config.score_with_background {
             return sigmoid::scores(logits, true);
@@ -183,6 +188,10 @@ impl ClassLoss for EqlV2 {
         } else {
             sigmoid::scores_f64(&row[..row.len() - 1], false)
         }
+    }
+
+    fn side_weights(&self, ledger: &GradientLedger, class: usize) -> (f64, f64) {
+        self.weights(ledger.ratio(class))
     }
 
     fn loss_weight(&self) -> f64 {

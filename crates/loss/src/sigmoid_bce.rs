@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Result, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Pass, Result, sigmoid};
 
 /// Options of [`SigmoidBce`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +92,11 @@ impl ClassLoss for SigmoidBce {
         let device = logits.device();
         let one_hot = targets.one_hot(logits.dims()[1], &device);
         sigmoid::weigh(sigmoid::bce(logits, one_hot), targets, &device)
+    }
+
+    fn pass(&self, num_classes: usize, _ledger: &GradientLedger) -> Option<Pass> {
+        let ones = vec![1.0; self.channels(num_classes)];
+        Some(Pass::Sigmoid { positive: ones.clone(), negative: ones })
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -7,7 +7,7 @@ use burn::tensor::{FloatDType, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Result, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Pass, Result, sigmoid};
 
 /// Added to the logit of a class that was not judged: its probability is 0 in f32, and nothing overflows.
 const EXCLUDED: f32 = -1e9;
@@ -84,6 +84,10 @@ impl ClassLoss for SoftmaxCe {
         };
         let one_hot = targets.one_hot(channels, &device);
         sigmoid::weigh(activation::log_softmax(logits, 1).neg() * one_hot, targets, &device)
+    }
+
+    fn pass(&self, _num_classes: usize, _ledger: &GradientLedger) -> Option<Pass> {
+        Some(Pass::Softmax)
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

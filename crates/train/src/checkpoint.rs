@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use equipoise_data::{ClassList, write_atomically};
+use equipoise_data::{ClassList, Dataset, write_atomically};
 use equipoise_detect::FasterRcnn;
 use equipoise_detect::weights::{self, Weight, Weights};
 use equipoise_loss::{ClassLoss, GradientLedger};
 use serde::{Deserialize, Serialize};
 
 use crate::sgd::FlatTensors;
-use crate::{Recipe, Result, TrainError};
+use crate::{Recipe, Result, TrainError, Window};
 
 /// What the header holds beside the tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,12 +30,40 @@ pub struct CheckpointState {
     pub classes: ClassList,
     /// The gradient ledger.
     pub ledger: GradientLedger,
+    /// Sums of the steps since the last row of the history.
+    pub window: Window,
+    /// The training pictures.
+    pub data: DataMark,
+}
+
+/// What a data set is told by: enough to refuse another one, whose order of pictures would be another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataMark {
+    /// Its pictures.
+    pub images: usize,
+    /// Its objects, crowds included.
+    pub objects: usize,
+}
+
+impl DataMark {
+    /// The mark of a data set.
+    pub fn of(dataset: &Dataset) -> Self {
+        let objects = dataset.images.iter().map(|image| image.objects.len()).sum();
+        Self { images: dataset.images.len(), objects }
+    }
 }
 
 /// The only layout so far.
 const FORMAT: u32 = 1;
 const HEADER: &str = "equipoise";
 const FILE: &str = "checkpoint.safetensors";
+
+/// Whether the bytes are a safetensors file that claims to be a checkpoint.
+pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
+    let header = safetensors::SafeTensors::read_metadata(bytes).ok();
+    header.is_some_and(|(_, header)| header.metadata().as_ref().is_some_and(|entries| entries.contains_key(HEADER)))
+}
 
 /// A checkpoint in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +172,27 @@ impl Checkpoint {
         Err(TrainError::Checkpoint { path: path.to_path_buf(), reason })
     }
 
+    /// Refuses to go on with other pictures than those that it was trained on.
+    ///
+    /// # Errors
+    /// Names both numbers.
+    pub fn check_data(&self, path: &Path, dataset: &Dataset) -> Result<()> {
+        let (mine, other) = (self.state.data, DataMark::of(dataset));
+        if mine == other {
+            return Ok(());
+        }
+        let reason = format!(
+            "it was trained on {} pictures with {} objects, but `{}` has {} with {}; resume with the data it belongs to, or start another run from its weights with weights=\"{}\"",
+            mine.images,
+            mine.objects,
+            dataset.source.display(),
+            other.images,
+            other.objects,
+            path.display()
+        );
+        Err(TrainError::Checkpoint { path: path.to_path_buf(), reason })
+    }
+
     /// The detector for inference, with the averaged weights where there are any, and its loss.
     ///
     /// # Errors
@@ -153,15 +202,19 @@ impl Checkpoint {
         let device = device.clone().inner();
         let recipe = &self.state.recipe;
         let fresh = FasterRcnn::new(&recipe.detector, self.state.classes.ids.len(), &*loss, recipe.seed, &device)?;
-        let weights = if self.average.is_empty() { &self.model } else { &self.average };
-        Ok((weights::with_weights(fresh, weights.clone(), |_| false)?, loss))
+        Ok((weights::with_weights(fresh, self.clone().scored_weights(), |_| false)?, loss))
+    }
+
+    /// The weights that are scored: the average where there is one, else the model.
+    pub fn scored_weights(self) -> Weights {
+        if self.average.is_empty() { self.model } else { self.average }
     }
 }
 
 /// Flat device tensors as host weights.
 pub(crate) fn to_host(tensors: &FlatTensors) -> Weights {
     let host =
-        |tensor: &Tensor<1>| Weight { shape: tensor.dims().to_vec(), values: equipoise_detect::losses::host(tensor) };
+        |tensor: &Tensor<1>| Weight { shape: tensor.dims().to_vec(), values: equipoise_detect::weights::host(tensor) };
     tensors.iter().map(|(name, tensor)| (name.clone(), host(tensor))).collect()
 }
 

@@ -36,6 +36,16 @@ pub enum TrainError {
         /// Why not.
         reason: String,
     },
+    /// Initial weights do not fit the detector.
+    #[error(
+        "weights `{name}` do not fit the detector: {reason}. They belong to another `detector.backbone` or another model; name others, or `weights=\"\"` with `detector.frozen_stages=0` for none"
+    )]
+    InitialWeights {
+        /// What the recipe names.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A run directory already holds a run.
     #[error("`{}` already holds a run; use --resume to go on with it, or another --out", path.display())]
     RunExists {

@@ -11,9 +11,11 @@ mod schedule;
 mod sgd;
 mod stream;
 mod trainer;
+mod window;
 
-pub use checkpoint::{Checkpoint, CheckpointState};
+pub use checkpoint::{Checkpoint, CheckpointState, DataMark};
 pub use error::{Result, TrainError};
 pub use predict::Predictor;
-pub use recipe::{LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};
+pub use recipe::{LedgerCommit, LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};
 pub use trainer::{StepReport, Trainer, ledger_rows};
+pub use window::Window;

@@ -172,7 +172,7 @@ impl Pretrainer {
 
 fn accuracy(logits: &Tensor<2>, labels: &[i64]) -> f64 {
     let [rows, classes] = logits.dims();
-    let values = equipoise_detect::losses::host(logits);
+    let values = equipoise_detect::weights::host(logits);
     let right = values.chunks_exact(classes).zip(labels).filter(|(row, label)| {
         let best = (0..classes).max_by(|a, b| row[*a].total_cmp(&row[*b]));
         best == usize::try_from(**label).ok()

@@ -23,6 +23,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Initial weights: a backbone shipped with the program ("light"), a safetensors file, or "" for none.
     pub weights: String,
+    /// When gradient sums enter the ledger; it matters with `accumulate` above 1 alone.
+    pub ledger: LedgerCommit,
     /// Decay of the moving average of the weights that is scored instead of them; 0 is off.
     pub ema: f64,
     /// Ledger snapshots over the run, beside the last.
@@ -56,6 +58,7 @@ impl Default for Recipe {
             accumulate: 1,
             seed: 0,
             weights: String::new(),
+            ledger: LedgerCommit::default(),
             ema: 0.0,
             snapshots: 12,
             log_every: 10,
@@ -69,6 +72,17 @@ impl Default for Recipe {
             detect: DetectConfig::default(),
         }
     }
+}
+
+/// When the gradient sums of a forward pass enter the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerCommit {
+    /// Once for each optimizer step, so that accumulation changes nothing.
+    #[default]
+    Step,
+    /// After each forward pass, as the authors' code does (`tztztztztz/eqlv2`): the weights move inside a step.
+    Forward,
 }
 
 /// Name and options of the loss.
@@ -204,13 +218,22 @@ impl Recipe {
         }
         let recipe: Self =
             toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| wrong(origin, error.to_string()))?;
-        recipe.check().map_err(|reason| wrong(origin, reason))?;
+        recipe.check().map_err(|reason| {
+            // The file is to blame only when it is wrong by itself.
+            let file = toml::from_str::<Self>(text).is_ok_and(|file| file.check().is_err());
+            if file { wrong(origin, reason) } else { wrong(&format!("--set {}", overrides.join(" --set ")), reason) }
+        })?;
         Ok(recipe)
     }
 
     /// The recipe as TOML with every default filled in.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a recipe has only what TOML can write")
+    }
+
+    /// Images of an optimizer step.
+    pub fn images_of_a_step(&self) -> u64 {
+        (self.batch * self.accumulate) as u64
     }
 
     pub(crate) fn check(&self) -> std::result::Result<(), String> {

@@ -49,7 +49,7 @@ impl Stream {
     /// The whole batches of an epoch; images that do not fill one wait for another epoch's order.
     fn plan(&self) -> Vec<Vec<usize>> {
         let order = self.sampler.epoch(&self.dataset, self.seed, self.epoch);
-        order.chunks_exact(self.batch.min(order.len().max(1))).map(<[usize]>::to_vec).collect()
+        order.chunks_exact(self.batch).map(<[usize]>::to_vec).collect()
     }
 
     fn start(&mut self, mut plan: Vec<Vec<usize>>, skip: usize) -> Result<()> {

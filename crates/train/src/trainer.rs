@@ -1,19 +1,20 @@
 //! The loop.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use equipoise_data::{ClassList, Dataset, sampler};
 use equipoise_detect::FasterRcnn;
 use equipoise_detect::weights::{self, Weights};
-use equipoise_eval::record::{HistoryRow, HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
-use equipoise_loss::{ClassLoss, EqlV2, GradientLedger, LedgerDelta, LossError};
+use equipoise_eval::record::{HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
+use equipoise_loss::{ClassLoss, GradientLedger, LedgerDelta, LossError};
 
-use crate::checkpoint::{Checkpoint, CheckpointState, to_device, to_host};
+use crate::checkpoint::{Checkpoint, CheckpointState, DataMark, to_device, to_host};
+use crate::recipe::LedgerCommit;
 use crate::sgd::{self, FlatTensors, Sgd};
 use crate::stream::Stream;
+use crate::window::Window;
 use crate::{Recipe, Result, TrainError, average, initial_weights};
 
 /// A training: its state, its record on disk, and how to go one step further.
@@ -23,7 +24,8 @@ pub struct Trainer {
     classes: ClassList,
     device: Device,
     dir: RunDir,
-    detector: FasterRcnn,
+    /// `None` only while the optimizer has it.
+    detector: Option<FasterRcnn>,
     loss: Box<dyn ClassLoss>,
     ledger: GradientLedger,
     sgd: Sgd,
@@ -72,6 +74,7 @@ impl Trainer {
         if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
+        check_frozen(&recipe)?;
         let device = device.clone().autodiff();
         let loss = recipe.loss.build()?;
         let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
@@ -90,9 +93,9 @@ impl Trainer {
             seed: recipe.seed,
             steps: total_steps,
             lr: recipe.optimizer.lr,
-            batch: (recipe.batch * recipe.accumulate) as u64,
+            batch: recipe.images_of_a_step(),
             parameters: detector.num_params() as u64,
-            protocol: String::new(),
+            ..RunMeta::default()
         };
         meta.write(&dir.meta())?;
         let (history, snapshots) = (HistoryWriter::create(&dir.history())?, LedgerWriter::create(&dir.ledger())?);
@@ -103,12 +106,12 @@ impl Trainer {
             sgd: Sgd::default(),
             average: Weights::new(),
             step: 0,
-            window: Window::new(),
+            window: Window::default(),
             recipe,
             dataset,
             device,
             dir,
-            detector,
+            detector: Some(detector),
             loss,
             total_steps,
             history,
@@ -126,21 +129,22 @@ impl Trainer {
         let checkpoint = Checkpoint::read(&path)?;
         let classes = ClassList::of(&dataset);
         checkpoint.check_classes(&path, &classes)?;
-        let CheckpointState { recipe, step, ledger, .. } = checkpoint.state;
+        checkpoint.check_data(&path, &dataset)?;
+        let CheckpointState { recipe, step, ledger, window, .. } = checkpoint.state;
         let loss = recipe.loss.build()?;
         let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
         check_stride(&recipe, &detector)?;
         // First: it refuses an empty data set, whose stream would never hand out a batch.
         let total_steps = total_steps(&recipe, &dataset)?;
         Ok(Self {
-            detector: weights::with_weights(detector, checkpoint.model, |_| false)?,
+            detector: Some(weights::with_weights(detector, checkpoint.model, |_| false)?),
             stream: stream(&recipe, &dataset, step * recipe.accumulate as u64)?,
             total_steps,
             history: HistoryWriter::resume(&dir.history(), step)?,
             snapshots: LedgerWriter::resume(&dir.ledger(), step)?,
             sgd: Sgd::with_velocity(to_device(checkpoint.velocity, &device.clone().inner())),
             average: checkpoint.average,
-            window: Window::new(),
+            window,
             recipe,
             dataset,
             classes,
@@ -163,13 +167,15 @@ impl Trainer {
         let lr = self.recipe.optimizer.lr * self.recipe.schedule.factor_at(self.step, self.total_steps);
         let mut gradients = FlatTensors::new();
         let mut delta = LedgerDelta::zeros(self.ledger.num_classes());
+        // Becomes the run's ledger when the step is done: a step that fails in the middle leaves no trace.
+        let mut ledger = self.ledger.clone();
         let mut losses: Vec<(&'static str, f64)> = Vec::new();
         let mut images = 0;
         for pass in 0..self.recipe.accumulate {
             let batch = self.stream.next_batch()?;
             images += batch.images.len();
-            let output = self.detector.forward_train(&batch, &self.device, self.pass_seed(pass))?;
-            let class = self.loss.step(output.logits.clone(), &output.targets, &self.ledger);
+            let output = self.module().forward_train(&batch, &self.device, self.pass_seed(pass))?;
+            let class = self.loss.step(output.logits.clone(), &output.targets, &ledger);
             let class = class.map_err(|error| self.named(error))?;
             self.note(&mut losses, "classification", class.value)?;
             // The gradient of this product with respect to the weights is the classification loss's.
@@ -178,14 +184,18 @@ impl Trainer {
                 self.note(&mut losses, name, f64::from(loss.clone().inner().into_scalar::<f32>()))?;
                 total = total + loss;
             }
-            sgd::add_gradients(&mut gradients, &self.detector, total.backward());
-            delta += &class.delta;
+            sgd::add_gradients(&mut gradients, self.module(), total.backward());
+            match self.recipe.ledger {
+                LedgerCommit::Step => delta += &class.delta,
+                LedgerCommit::Forward => ledger.commit(&class.delta)?,
+            }
         }
+        ledger.commit(&delta)?;
         let grad_norm = self.update(gradients, lr)?;
-        self.ledger.commit(&delta)?;
+        self.ledger = ledger;
         self.step += 1;
         if self.recipe.ema > 0.0 {
-            let weights = weights::weights_of(&self.detector);
+            let weights = weights::weights_of(self.module());
             average::update_average(&mut self.average, weights, self.recipe.ema, self.step);
         }
         let passes = self.recipe.accumulate as f64;
@@ -210,10 +220,14 @@ impl Trainer {
         self.finite("gradient norm", norm)?;
         let most = self.recipe.optimizer.clip_norm;
         let clip = if most > 0.0 && norm > most { most / norm } else { 1.0 };
-        // The optimizer maps the detector by value; the clone only shares its tensors until they are replaced.
-        let detector = self.detector.clone();
-        self.detector = self.sgd.update(detector, gradients, mean * clip, lr, self.recipe.optimizer);
+        // By value, so that the optimizer holds the only handle on each tensor and can write where it lies.
+        let detector = self.detector.take().expect("the detector is back after every update");
+        self.detector = Some(self.sgd.update(detector, gradients, mean * clip, lr, self.recipe.optimizer));
         Ok(norm)
+    }
+
+    fn module(&self) -> &FasterRcnn {
+        self.detector.as_ref().expect("the detector is back after every update")
     }
 
     fn note(&self, losses: &mut Vec<(&'static str, f64)>, name: &'static str, value: f64) -> Result<()> {
@@ -249,7 +263,7 @@ impl Trainer {
     }
 
     fn epoch(&self) -> f64 {
-        let images = self.step * (self.recipe.batch * self.recipe.accumulate) as u64;
+        let images = self.step * self.recipe.images_of_a_step();
         images as f64 / self.dataset.images.len() as f64
     }
 
@@ -261,7 +275,7 @@ impl Trainer {
         }
         let every = (self.total_steps / self.recipe.snapshots.max(1)).max(1);
         if last || (self.recipe.snapshots > 0 && self.step.is_multiple_of(every)) {
-            self.snapshots.add(&ledger_rows(&self.ledger, &self.dataset, self.step))?;
+            self.snapshots.add(&ledger_rows(&*self.loss, &self.ledger, &self.dataset, self.step))?;
         }
         if last || (self.recipe.save_every > 0 && self.step.is_multiple_of(self.recipe.save_every)) {
             self.save()?;
@@ -280,10 +294,12 @@ impl Trainer {
             recipe: self.recipe.clone(),
             classes: self.classes.clone(),
             ledger: self.ledger.clone(),
+            window: self.window.clone(),
+            data: DataMark::of(&self.dataset),
         };
         let checkpoint = Checkpoint {
             state,
-            model: weights::weights_of(&self.detector),
+            model: weights::weights_of(self.module()),
             velocity: to_host(self.sgd.velocity()),
             average: self.average.clone(),
         };
@@ -295,7 +311,7 @@ impl Trainer {
     /// # Errors
     /// When weights and detector do not fit, which would be a defect.
     pub fn detector(&self) -> Result<FasterRcnn> {
-        let detector = self.detector.valid();
+        let detector = self.module().valid();
         if self.average.is_empty() {
             return Ok(detector);
         }
@@ -328,12 +344,10 @@ impl Trainer {
     }
 }
 
-/// A snapshot of the ledger as rows; `q` and `r` are the weights that EQL v2 with its defaults makes of the ratio.
-pub fn ledger_rows(ledger: &GradientLedger, dataset: &Dataset, step: u64) -> Vec<LedgerRow> {
-    let mapping = EqlV2::default();
+/// A snapshot of the ledger as rows, with the weights that `loss` makes of it.
+pub fn ledger_rows(loss: &dyn ClassLoss, ledger: &GradientLedger, dataset: &Dataset, step: u64) -> Vec<LedgerRow> {
     let row = |(class_index, category): (usize, &equipoise_data::Category)| {
-        let ratio = ledger.ratio(class_index);
-        let (q, r) = mapping.weights(ratio);
+        let (q, r) = loss.side_weights(ledger, class_index);
         LedgerRow {
             step,
             class_index,
@@ -344,12 +358,26 @@ pub fn ledger_rows(ledger: &GradientLedger, dataset: &Dataset, step: u64) -> Vec
             instances: category.instances,
             positive: ledger.positive()[class_index],
             negative: ledger.negative()[class_index],
-            ratio,
+            ratio: ledger.ratio(class_index),
             q,
             r,
         }
     };
     dataset.categories.iter().enumerate().map(row).collect()
+}
+
+/// Refuses to freeze layers that nothing has trained.
+fn check_frozen(recipe: &Recipe) -> Result<()> {
+    let frozen = recipe.detector.frozen_stages;
+    if frozen == 0 || !recipe.weights.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::Recipe {
+        origin: "`detector.frozen_stages`".into(),
+        reason: format!(
+            "{frozen} parts of the backbone would stay random, since `weights` is empty; give `weights` (\"light\" for the light backbone, or a safetensors file by torchvision's names), or train all with detector.frozen_stages=0 and detector.norm=\"group\""
+        ),
+    })
 }
 
 fn check_stride(recipe: &Recipe, detector: &FasterRcnn) -> Result<()> {
@@ -367,8 +395,7 @@ fn check_stride(recipe: &Recipe, detector: &FasterRcnn) -> Result<()> {
 }
 
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {
-    let images = recipe.batch * recipe.accumulate;
-    let steps = (recipe.epochs * dataset.images.len() as f64 / images as f64).floor();
+    let steps = (recipe.epochs * dataset.images.len() as f64 / recipe.images_of_a_step() as f64).floor();
     if dataset.images.len() < recipe.batch || steps < 1.0 {
         let (path, batch) = (dataset.source.clone(), recipe.batch);
         return Err(TrainError::TooFewImages { path, images: dataset.images.len(), batch });
@@ -383,50 +410,4 @@ fn stream(recipe: &Recipe, dataset: &Arc<Dataset>, batches: u64) -> Result<Strea
 
 fn write_text(path: &std::path::Path, text: &str) -> Result<()> {
     Ok(equipoise_data::write_atomically(path, text.as_bytes())?)
-}
-
-/// Means of the steps since the last row of the history.
-struct Window {
-    since: Instant,
-    steps: f64,
-    images: usize,
-    losses: Vec<(&'static str, f64)>,
-    grad_norm: f64,
-}
-
-impl Window {
-    fn new() -> Self {
-        Self { since: Instant::now(), steps: 0.0, images: 0, losses: Vec::new(), grad_norm: 0.0 }
-    }
-
-    fn add(&mut self, report: &StepReport) {
-        self.steps += 1.0;
-        self.images += report.images;
-        self.grad_norm += report.grad_norm;
-        for (name, value) in &report.losses {
-            match self.losses.iter_mut().find(|(known, _)| known == name) {
-                Some((_, sum)) => *sum += value,
-                None => self.losses.push((name, *value)),
-            }
-        }
-    }
-
-    fn take(&mut self, report: &StepReport) -> HistoryRow {
-        let window = std::mem::replace(self, Self::new());
-        let mean = |wanted: &str| {
-            window.losses.iter().find(|(name, _)| *name == wanted).map_or(0.0, |(_, sum)| sum / window.steps)
-        };
-        HistoryRow {
-            step: report.step,
-            epoch: report.epoch,
-            lr: report.lr,
-            loss: window.losses.iter().map(|(_, sum)| sum).sum::<f64>() / window.steps,
-            classification: mean("classification"),
-            box_regression: mean("box"),
-            rpn_objectness: mean("rpn_objectness"),
-            rpn_box: mean("rpn_box"),
-            grad_norm: window.grad_norm / window.steps,
-            images_per_second: window.images as f64 / window.since.elapsed().as_secs_f64().max(1e-9),
-        }
-    }
 }

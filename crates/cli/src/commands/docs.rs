@@ -57,7 +57,7 @@ fn cli() -> String {
     let mut root = crate::command();
     root.build();
     let mut page = format!(
-        "{MADE}\n# Commands\n\nExit codes: 0 fine, 1 a gate failed, 2 an error (its message, then `cause:` lines).\n"
+        "{MADE}\n# Commands\n\nExit codes: 0 fine, 1 a gate failed, 2 an error (its message, then `cause:` lines), 130 stopped by Ctrl-C.\n"
     );
     describe(&mut page, &mut root, "");
     page

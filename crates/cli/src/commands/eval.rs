@@ -20,7 +20,7 @@ use crate::run_data::RunData;
 /// Detections are a COCO results file: an array of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Truth: a COCO or LVIS JSON file, or a folder that holds one [default with --run: the data beside the run]
+    /// Truth: a COCO or LVIS JSON file, or a folder that holds one [default with --run: that of the run]
     #[arg(long, value_name = "FILE", required_unless_present = "run")]
     gt: Option<PathBuf>,
     /// Detections [default with --run: those of the run]
@@ -66,16 +66,13 @@ impl Args {
             bail!("`{}` is not a run directory: it has no `run.json`", run.display());
         }
         let meta = RunMeta::read(&meta)?;
-        let near = RunData::near(run);
         if self.gt.is_none() {
-            let near = near.as_ref().ok_or_else(|| {
-                anyhow!(
-                    "there are no `data/train.json` and `data/val.json` in `{}` or beside it; name the truth with --gt",
-                    run.display()
-                )
+            let data = RunData::of(run);
+            let (train, val) = data.and_then(|data| Some((data.train, data.val?))).ok_or_else(|| {
+                anyhow!("the validation data of `{}` are not where they were; name the truth with --gt", run.display())
             })?;
-            inputs.truth.clone_from(&near.val);
-            inputs.train = inputs.train.or_else(|| Some(near.train.clone()));
+            inputs.truth = val;
+            inputs.train = inputs.train.or(Some(train));
         }
         if self.dt.is_none() {
             inputs.detections = dir.detections();

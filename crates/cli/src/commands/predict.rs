@@ -72,7 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         bail!("--score-threshold is {}; give a score, 0 to 1", args.score_threshold);
     }
     let device = args.device.device()?;
-    rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
+    args.device.start_threads()?;
     let checkpoint = Checkpoint::read(&args.run)?;
     let mut dataset = dataset(&args, &checkpoint)?;
     let asked = dataset.images.len();
@@ -81,7 +81,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let (detector, loss) = checkpoint.detector(&device)?;
     let model = Model { detector: &detector, loss: &*loss, recipe: &checkpoint.state.recipe, device: &device };
     let task = Progress::new().task("predict", dataset.images.len() as u64);
-    let detections = model.predict(&dataset, &task)?;
+    let Some(detections) = model.predict(&dataset, &task)? else { return Ok(Outcome::Stopped) };
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create `{}`", args.out.display()))?;
     let results = args.out.join("detections.json");
     write_detections(&results, &detections)?;

@@ -21,10 +21,10 @@ pub struct Args {
     /// Run directories, or folders that hold them
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Training annotations [default: data/train.json in the first folder or beside it]
+    /// Training annotations [default: those of the first run]
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
-    /// Validation annotations, for the pictures [default: data/val.json in the first folder or beside it]
+    /// Validation annotations, for the pictures [default: those of the first run]
     #[arg(long, value_name = "FILE")]
     val: Option<PathBuf>,
     /// Where to put report.html and figures/ [default: the folder, when only one is named]
@@ -60,21 +60,25 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         (None, [only]) => only.clone(),
         (None, _) => bail!("several folders are named; say with --out where the report goes"),
     };
-    let mut runs = Vec::new();
-    for dir in run_dirs(&args.runs)? {
-        runs.push(RunRecord::read(&dir)?);
-    }
-    let near = RunData::near(&args.runs[0]);
-    let data = |flag: &Option<PathBuf>, name: &str, near: Option<&PathBuf>| {
-        flag.clone().or_else(|| near.cloned()).ok_or_else(|| {
-            let folder = args.runs[0].display();
-            anyhow!("there is no `data/{name}.json` in `{folder}` or beside it; name the annotations with --{name}")
-        })
+    let dirs = run_dirs(&args.runs)?;
+    let runs = dirs.iter().map(|dir| RunRecord::read(dir)).collect::<Result<Vec<_>, _>>()?;
+    let data = RunData::of(&dirs[0]);
+    let missing = |name: &str| {
+        let run = dirs[0].display();
+        anyhow!("the {name} data of `{run}` are not where they were; name the annotations with --{name}")
     };
-    let train = Dataset::read(&data(&args.train, "train", near.as_ref().map(|near| &near.train))?, None)?;
-    let val = data(&args.val, "val", near.as_ref().map(|near| &near.val))?;
-    let val = Dataset::read_with_training_counts(&val, None, &train)?;
-    let demo = near.is_some_and(|near| near.demo && near.train == train.source);
+    let train = match (&args.train, &data) {
+        (Some(path), _) => Dataset::read(path, None)?,
+        (None, Some(data)) => data.read_train()?,
+        (None, None) => return Err(missing("train")),
+    };
+    let (val, images) = match (&args.val, &data) {
+        (Some(path), _) => (path.clone(), None),
+        (None, Some(RunData { val: Some(val), val_images, .. })) => (val.clone(), val_images.clone()),
+        (None, _) => return Err(missing("val")),
+    };
+    let val = Dataset::read_with_training_counts(&val, images.as_deref(), &train)?;
+    let demo = args.train.is_none() && data.is_some_and(|data| data.is_demo());
     let (title, notes, credits) =
         if demo { ("equipoise demo", DEMO_NOTES, CREDITS) } else { ("equipoise report", "", "") };
     let title = args.title.as_deref().unwrap_or(title);

@@ -4,37 +4,46 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use equipoise_data::Dataset;
 use equipoise_eval::record::{RunDir, Timing};
 use equipoise_eval::table::percent;
 use equipoise_loss::registry;
-use equipoise_train::{Recipe, Trainer};
+use equipoise_train::{Recipe, TrainError, Trainer};
 
 use crate::Outcome;
 use crate::device::DeviceArgs;
 use crate::output::print;
 use crate::progress::{Progress, Task};
+use crate::run_data::RunData;
 use crate::scoring::Model;
+
+/// Recipes inside the program.
+const RECIPES: [(&str, &str); 3] = [
+    ("light", include_str!("../../recipes/light.toml")),
+    ("resnet50", include_str!("../../recipes/resnet50.toml")),
+    ("demo", super::demo::RECIPE),
+];
 
 /// Train a detector on a COCO or LVIS data set
 #[derive(clap::Args)]
 pub struct Args {
-    /// Annotations to train on: a COCO or LVIS JSON file, or a folder that holds one
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
+    /// Annotations to train on: a COCO or LVIS JSON file, or a folder that holds one [default with --resume: as before]
+    #[arg(long, value_name = "PATH", required_unless_present = "resume")]
+    data: Option<PathBuf>,
     /// Folder of the training pictures [default: found beside the annotations]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Annotations to score on after training
+    /// Annotations to score on after training [default with --resume: as before]
     #[arg(long, value_name = "PATH")]
     val: Option<PathBuf>,
     /// Folder of the validation pictures [default: found beside the annotations]
     #[arg(long, value_name = "DIR")]
     val_images: Option<PathBuf>,
-    /// Recipe in TOML; what it leaves out has the default of its part
-    #[arg(long, value_name = "FILE")]
-    recipe: Option<PathBuf>,
+    /// Recipe: a TOML file, whose keys win over the published defaults, or the name of a built-in one: light for small pictures and
+    /// a CPU, resnet50 as published for LVIS, demo as that command has it
+    #[arg(long, value_name = "FILE|NAME", default_value = "light")]
+    recipe: PathBuf,
     /// Loss (see `equipoise losses`)
     #[arg(long, value_name = "NAME")]
     loss: Option<String>,
@@ -76,10 +85,43 @@ impl Args {
         flag("loader.image_size", self.imgsz.map(|size| size.to_string()));
         flag("seed", self.seed.map(|seed| seed.to_string()));
         overrides.extend(self.overrides.iter().cloned());
-        Ok(match &self.recipe {
-            Some(path) => Recipe::read(path, &overrides)?,
-            None => Recipe::parse("defaults", "", &overrides)?,
+        let built_in = RECIPES.iter().find(|(name, _)| self.recipe.as_os_str() == *name);
+        Ok(match built_in {
+            Some((name, text)) => Recipe::parse(&format!("`{name}`"), text, &overrides)?,
+            None => Recipe::read(&self.recipe, &overrides)?,
         })
+    }
+
+    /// Where the data are: as the flags say, and where they are silent on a resumed run, as before.
+    fn run_data(&self) -> anyhow::Result<RunData> {
+        let before = if self.resume { RunData::of(&self.out) } else { None };
+        let (train, train_images) = match (&self.data, &before) {
+            (Some(path), _) => (path.clone(), self.images.clone()),
+            (None, Some(data)) => (data.train.clone(), self.images.clone().or_else(|| data.train_images.clone())),
+            (None, None) => {
+                bail!("the data of `{}` are not where they were; name them with --data", self.out.display())
+            }
+        };
+        let (val, val_images) = match (&self.val, before) {
+            (None, Some(data)) => (data.val, self.val_images.clone().or(data.val_images)),
+            (val, _) => (val.clone(), self.val_images.clone()),
+        };
+        Ok(RunData { train, train_images, val, val_images })
+    }
+
+    /// The command that goes on with this run.
+    fn resume_command(&self) -> String {
+        let mut command = format!("equipoise train --out {} --resume", self.out.display());
+        if self.protocol != "lvis" {
+            command += &format!(" --protocol {}", self.protocol);
+        }
+        if self.device.device != "cpu" {
+            command += &format!(" --device {}", self.device.device);
+        }
+        if let Some(threads) = self.device.threads {
+            command += &format!(" --threads {threads}");
+        }
+        command
     }
 }
 
@@ -88,13 +130,13 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     // A typing error must not wait for the end of the training.
     equipoise_eval::protocol::protocol(&args.protocol)?;
     let device = args.device.device()?;
-    rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
-    let train = Arc::new(Dataset::read(&args.data, args.images.as_deref())?);
+    args.device.start_threads()?;
+    let data = args.run_data()?;
+    let train = Arc::new(data.read_train()?);
     warn(&train);
-    let val = match &args.val {
+    let val = match &data.val {
         Some(path) => {
-            let mut val = Dataset::read(path, args.val_images.as_deref())?;
-            val.adopt_counts_from(&train)?;
+            let val = Dataset::read_with_training_counts(path, data.val_images.as_deref(), &train)?;
             warn(&val);
             Some(Arc::new(val))
         }
@@ -108,27 +150,23 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let title = registry::find(&recipe.loss.name)?.card.title;
         Trainer::start(recipe, title, train.clone(), dir.clone(), &device)?
     };
+    data.note(&dir)?;
     crate::interrupt::listen();
     let progress = Progress::new();
-    let mut timing = Timing::default();
     let task = progress.task("train", trainer.total_steps());
-    let done = steps(&mut trainer, &task, &mut timing)?;
-    if !done {
-        eprintln!(
-            "stopped at step {}; go on with: equipoise train --data {} --out {} --resume",
-            trainer.steps_done(),
-            args.data.display(),
-            args.out.display()
-        );
-        return Ok(Outcome::Fine);
-    }
-    timing.write(&dir.timing())?;
+    let Some(mut timing) = steps(&mut trainer, &dir, &task)? else {
+        eprintln!("stopped at step {}; go on with: {}", trainer.steps_done(), args.resume_command());
+        return Ok(Outcome::Stopped);
+    };
     print(&format!("trained {} steps; checkpoint in {}\n", trainer.steps_done(), dir.last_checkpoint().display()))?;
     if let Some(val) = val {
         let detector = trainer.detector()?;
         let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device: &device };
         let task = progress.task("predict", val.images.len() as u64);
-        let evaluation = model.score(&dir, &args.protocol, &train, &val, &task, &mut timing)?;
+        let Some(evaluation) = model.score(&dir, &args.protocol, &train, &val, &task, &mut timing)? else {
+            eprintln!("stopped before the scores; go on with: {}", args.resume_command());
+            return Ok(Outcome::Stopped);
+        };
         for (key, value) in evaluation.metrics.iter() {
             print(&format!("{key:<6} {}\n", percent(value)))?;
         }
@@ -136,23 +174,46 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// Steps until the run is done (true) or the user asks to stop (false, with a checkpoint written).
-pub fn steps(trainer: &mut Trainer, task: &Task, timing: &mut Timing) -> anyhow::Result<bool> {
-    let started = Instant::now();
-    let mut images = 0;
-    while let Some(report) = trainer.step()? {
-        images += report.images;
+/// Steps until the run is done, or the user asks to stop (`None`), or something breaks: then a checkpoint is written first,
+/// unless the numbers themselves broke. The times are those of all legs of the run.
+pub fn steps(trainer: &mut Trainer, dir: &RunDir, task: &Task) -> anyhow::Result<Option<Timing>> {
+    let before =
+        if trainer.steps_done() > 0 { Timing::read(&dir.timing()).unwrap_or_default() } else { Timing::default() };
+    let (started, first) = (Instant::now(), trainer.steps_done());
+    let mut stopped = false;
+    while !stopped {
+        let report = match trainer.step() {
+            Ok(None) => break,
+            Ok(Some(report)) => report,
+            Err(error) if trainer.steps_done() > first && !matches!(error, TrainError::NotFinite { .. }) => {
+                trainer.save().context("the checkpoint could not be written")?;
+                let step = trainer.steps_done();
+                return Err(error)
+                    .context(format!("stopped after step {step}, which is saved; mend the cause and --resume"));
+            }
+            Err(error) => return Err(error.into()),
+        };
         task.step(&report);
-        if crate::interrupt::asked() {
-            trainer.save().context("the checkpoint could not be written")?;
-            task.finish();
-            return Ok(false);
-        }
+        stopped = crate::interrupt::asked();
     }
     task.finish();
-    timing.train_seconds = started.elapsed().as_secs_f64();
-    timing.images_per_second = images as f64 / timing.train_seconds.max(1e-9);
-    Ok(true)
+    if stopped {
+        trainer.save().context("the checkpoint could not be written")?;
+    }
+    let mut timing = before;
+    timing.train_seconds += started.elapsed().as_secs_f64();
+    timing.train_images += (trainer.steps_done() - first) * trainer.recipe().images_of_a_step();
+    timing.images_per_second = timing.train_images as f64 / timing.train_seconds.max(1e-9);
+    timing.peak_memory_bytes = peak_memory().max(before.peak_memory_bytes);
+    timing.write(&dir.timing())?;
+    Ok((!stopped).then_some(timing))
+}
+
+/// Largest resident memory of this process so far, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// Says what was odd in a data set.

@@ -68,7 +68,7 @@ fn pretrain(args: PretrainArgs) -> anyhow::Result<Outcome> {
     if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
     }
-    rayon::ThreadPoolBuilder::new().num_threads(args.device.threads()).build_global().ok();
+    args.device.start_threads()?;
     let config = PretrainConfig {
         backbone: args.backbone,
         side: args.side,

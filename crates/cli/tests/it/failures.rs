@@ -72,7 +72,10 @@ fn unknown_names_list_or_suggest_what_there_is() {
     assert_says(&wrong(&["--set", "detector.backbone=lite"]), &["`lite`", "light"]);
     assert_says(&wrong(&["--set", "sampler.name=rfs"]), &["`rfs`", "repeat-factor"]);
     assert_says(&wrong(&["--device", "gpu"]), &["`gpu`", "cpu, wgpu, cuda"]);
-    assert_says(&wrong(&["--set", "optimizer.lr=nan"]), &["`optimizer.lr`"]);
+    assert_says(&wrong(&["--set", "optimizer.lr=nan"]), &["--set optimizer.lr=nan", "`optimizer.lr`"]);
+    let published = ["train", "--data", "data/train.json", "--recipe", "resnet50", "--out", "run"];
+    assert_says(&refused(dir, &published), &["`detector.frozen_stages`", "`weights` is empty"]);
+    assert_says(&refused(dir, &["train", "--out", "run", "--resume"]), &["`run`", "--data"]);
     assert!(!dir.join("run/run.json").exists(), "a run that cannot start leaves nothing");
     let args = ["eval", "--gt", "data/val.json", "--dt", "data/val.json", "--protocol", "voc"];
     assert_says(&refused(dir, &args), &["`voc`", "lvis, coco"]);

@@ -29,6 +29,49 @@ fn trained_runs_are_scored_shown_and_reported() {
     resumed(dir);
 }
 
+/// A run knows its data wherever both lie, and after both were moved together.
+#[test]
+fn a_run_far_from_its_data_finds_them() {
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("before");
+    std::fs::create_dir(&dir).unwrap();
+    write(&dir);
+    fine(&dir, &train("eqlv2", "deep/er/run"));
+    let moved = outer.path().join("after");
+    std::fs::rename(&dir, &moved).unwrap();
+    let again = json(&fine(&moved, &["eval", "--run", "deep/er/run", "--json"]));
+    assert_eq!((&again["truth"], &again["metrics"]), (&"data/val.json".into(), &metrics_of(&moved, "deep/er/run")));
+    fine(&moved, &["report", "deep/er/run"]);
+    assert!(moved.join("deep/er/run/report.html").is_file());
+    std::fs::rename(moved.join("data"), moved.join("gone")).unwrap();
+    let ran = equipoise(&moved, &["eval", "--run", "deep/er/run"]);
+    assert!(ran.code == 2 && ran.err.contains("--gt"), "{}", ran.err);
+}
+
+/// What Ctrl-C does to a training: a checkpoint, the command that goes on, and the exit code of shells.
+#[cfg(unix)]
+#[test]
+fn a_training_that_is_interrupted_can_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let endless = [&train("eqlv2", "run")[..], &["--epochs", "100000"]].concat();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_equipoise"));
+    let child = command.args(&endless).current_dir(dir).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let rows = || std::fs::read_to_string(dir.join("run/history.csv")).map_or(0, |text| text.lines().count());
+    while rows() < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(err.contains("go on with: equipoise train --out run --resume --threads 1"), "{err}");
+    assert!(dir.join("run/checkpoints/last/checkpoint.safetensors").is_file());
+    assert!(!dir.join("run/metrics.json").exists());
+}
+
 /// The scores that training left are those of `eval`, from the run or from the files.
 fn scored(dir: &Path) {
     let again = json(&fine(dir, &["eval", "--run", "eqlv2", "--json"]));
@@ -83,8 +126,7 @@ fn reported(dir: &Path) {
 /// A finished run is gone on with and stays as it is; a new one does not overwrite it.
 fn resumed(dir: &Path) {
     let before = metrics_of(dir, "eqlv2");
-    let files = ["train", "--data", "data/train.json", "--val", "data/val.json"];
-    fine(dir, &[&files[..], &["--out", "eqlv2", "--threads", "1", "--resume"]].concat());
+    fine(dir, &["train", "--out", "eqlv2", "--threads", "1", "--resume"]);
     assert_eq!(metrics_of(dir, "eqlv2"), before);
     let ran = equipoise(dir, &train("eqlv2", "eqlv2"));
     assert!(ran.code == 2 && ran.err.contains("--resume"), "{}", ran.err);

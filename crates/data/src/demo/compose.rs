@@ -21,7 +21,7 @@ pub(super) const LEAST_VISIBLE: f32 = 0.35;
 const OUTSIDE: f32 = 0.2;
 
 /// Sizes of objects as a share of the picture's side.
-const SIZES: [f32; 2] = [0.12, 0.5];
+const SIZES: [f32; 2] = [0.18, 0.5];
 
 /// Attempts to show every class by moving objects; then all are set out on a grid.
 const ATTEMPTS: u32 = 40;

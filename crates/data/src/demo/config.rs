@@ -53,7 +53,7 @@ impl Default for DemoConfig {
             val_images_per_class: 10,
             frequent_images: 205,
             rare_images: RareImages::Steep,
-            clutter: 10,
+            clutter: 6,
         }
     }
 }

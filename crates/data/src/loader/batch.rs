@@ -46,6 +46,8 @@ pub struct BatchImage {
     pub classes: Vec<ClassIndex>,
     /// Regions that are neither target nor background: crowds, and objects that a cut left too little of.
     pub crowds: Vec<[f32; 4]>,
+    /// Classes of which the picture shows no object that is not labelled, ascending; `None` when that holds for all classes.
+    pub exhaustive: Option<Vec<ClassIndex>>,
 }
 
 impl BatchImage {
@@ -110,7 +112,8 @@ fn load_image(dataset: &Dataset, index: usize, config: &LoaderConfig, key: Epoch
         picture.flip();
     }
     let change = config.jitter.draw(&picture, &mut random);
-    Ok(Loaded { picture, change, truth: truth(index, record, &placement) })
+    let exhaustive = dataset.federated.then(|| record.exhaustive_classes());
+    Ok(Loaded { picture, change, truth: truth(index, record, &placement, exhaustive) })
 }
 
 fn decode_checked(source: &Path, record: &ImageRecord) -> Result<Picture> {
@@ -130,7 +133,7 @@ fn decode_checked(source: &Path, record: &ImageRecord) -> Result<Picture> {
     Ok(picture)
 }
 
-fn truth(index: usize, record: &ImageRecord, placement: &Placement) -> BatchImage {
+fn truth(index: usize, record: &ImageRecord, placement: &Placement, exhaustive: Option<Vec<ClassIndex>>) -> BatchImage {
     let Placement { original, size, scale, offset, flipped } = *placement;
     let (mut boxes, mut classes, mut crowds) = (Vec::new(), Vec::new(), Vec::new());
     for object in &record.objects {
@@ -145,7 +148,7 @@ fn truth(index: usize, record: &ImageRecord, placement: &Placement) -> BatchImag
             classes.push(object.class);
         }
     }
-    BatchImage { index, id: record.id, size, original, scale, offset, flipped, boxes, classes, crowds }
+    BatchImage { index, id: record.id, size, original, scale, offset, flipped, boxes, classes, crowds, exhaustive }
 }
 
 /// Writes `picture` into the upper left of `out`, `[3, H, W]`.

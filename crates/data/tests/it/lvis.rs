@@ -56,6 +56,9 @@ fn what_is_written_is_read_back() {
     assert_eq!(found, [("cat", Group::Frequent, 500, 1000), ("yak", Group::Common, 50, 100)]);
     assert_eq!((&data.images[0].negative[..], &data.images[0].not_exhaustive[..]), (&[0, 1][..], &[1][..]));
     assert_eq!((&data.images[1].negative[..], data.images[1].objects.len()), (&[0][..], 1));
+    // Class 1 is labelled in part in the first picture, and class 0 is known to be absent from both.
+    assert_eq!(data.images[0].exhaustive_classes(), [0]);
+    assert_eq!(data.images[1].exhaustive_classes(), [0, 1]);
     let object = &data.images[1].objects[0];
     assert_eq!((object.class, object.bbox, object.area), (1, [10.0, 20.0, 40.5, 30.0], 99.5));
     assert!(data.warnings.is_empty(), "{:?}", data.warnings);

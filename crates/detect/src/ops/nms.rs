@@ -6,7 +6,7 @@
 //! Trap: suppressing per class by shifting each class's boxes to a region of its own loses precision, because an f32
 //! coordinate of 10⁵ has a step of 0.008 pixel. [`batched_nms`] suppresses inside each group instead.
 
-use super::iou::area;
+use crate::boxes::area;
 
 /// Indices of the boxes that survive greedy suppression, by descending score.
 ///
@@ -65,7 +65,7 @@ struct Columns {
 impl Columns {
     fn gather(boxes: &[[f32; 4]], order: &[usize]) -> Self {
         let column = |axis: usize| order.iter().map(|&index| boxes[index][axis]).collect();
-        let area = order.iter().map(|&index| area(&boxes[index])).collect();
+        let area = order.iter().map(|&index| area(boxes[index])).collect();
         Columns { x1: column(0), y1: column(1), x2: column(2), y2: column(3), area }
     }
 

@@ -6,7 +6,7 @@ use equipoise_detect::Init;
 use equipoise_detect::backbone::{BACKBONES, Backbone, BackboneSpec};
 use equipoise_detect::fpn::Fpn;
 use equipoise_detect::layers::{ConvNorm, NormKind};
-use equipoise_detect::losses::host;
+use equipoise_detect::weights::host;
 use equipoise_detect::weights::{Weights, weights_of, with_weights};
 
 /// Sums of a few hundred f32 products around one.

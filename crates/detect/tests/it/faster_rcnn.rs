@@ -1,7 +1,7 @@
 //! The whole detector on pictures without objects, with one, with hundreds, and on nothing but crowds.
 
 use burn::tensor::Device;
-use equipoise_detect::losses::host;
+use equipoise_detect::weights::host;
 use equipoise_detect::weights::weights_of;
 use equipoise_detect::{DetectConfig, FasterRcnn, FasterRcnnConfig, TrainOutput, ops};
 use equipoise_loss::{ClassLoss, EqlV2, Label};
@@ -38,7 +38,7 @@ fn a_picture_without_objects_trains_background_only() {
 
 #[test]
 fn one_object_is_always_among_the_proposals() {
-    let output = train(vec![Truth { boxes: vec![[10.0, 12.0, 31.0, 30.0]], classes: vec![2], crowds: vec![] }]);
+    let output = train(vec![Truth { boxes: vec![[10.0, 12.0, 31.0, 30.0]], classes: vec![2], ..Truth::default() }]);
     assert!(output.targets.labels().contains(&Label::Class(2)));
     assert!(loss(&output, "rpn_box") > 0.0, "an object takes its best anchors");
 }
@@ -60,9 +60,37 @@ fn a_picture_that_is_all_crowd_trains_nothing() {
     let _ = total.backward();
 }
 
+/// Labels are of class 2, and only class 0 was looked for besides.
+#[test]
+fn federated_labels_teach_what_was_looked_for() {
+    let truth = || Truth {
+        boxes: vec![[10.0, 12.0, 31.0, 30.0]],
+        classes: vec![2],
+        exhaustive: Some(vec![0]),
+        ..Truth::default()
+    };
+    let device = Device::flex().autodiff();
+    let train = |federated| {
+        let mut config = config();
+        config.roi.federated = federated;
+        let batch = batch([64, 64], vec![truth(), Truth::default()]);
+        detector(&config, 0, &device).forward_train(&batch, &device, 5).unwrap().targets
+    };
+    assert!(!train(false).has_unjudged());
+    let targets = train(true);
+    let first = targets.rows() / 2;
+    for (row, label) in targets.labels().iter().enumerate() {
+        // The second picture has no list: every class was looked for.
+        let own = *label == Label::Class(2);
+        let expected = if row < first { [true, false, own] } else { [true; 3] };
+        assert_eq!([0, 1, 2].map(|class| targets.is_judged(row, class)), expected, "row {row}, {label:?}");
+    }
+    assert!(targets.labels().contains(&Label::Class(2)));
+}
+
 #[test]
 fn a_class_that_is_not_there_is_an_error() {
-    let truth = Truth { boxes: vec![[10.0, 12.0, 31.0, 30.0]], classes: vec![CLASSES], crowds: vec![] };
+    let truth = Truth { boxes: vec![[10.0, 12.0, 31.0, 30.0]], classes: vec![CLASSES], ..Truth::default() };
     let device = Device::flex().autodiff();
     let error = detector(&config(), 0, &device).forward_train(&batch([64, 64], vec![truth]), &device, 0).err();
     assert!(error.unwrap().to_string().contains("class 3"));

@@ -51,6 +51,7 @@ pub struct Truth {
     pub boxes: Vec<[f32; 4]>,
     pub classes: Vec<usize>,
     pub crowds: Vec<[f32; 4]>,
+    pub exhaustive: Option<Vec<usize>>,
 }
 
 impl Truth {
@@ -63,7 +64,7 @@ impl Truth {
         Self {
             boxes: (0..count).map(bbox).collect(),
             classes: (0..count).map(|at| at % CLASSES).collect(),
-            crowds: vec![],
+            ..Self::default()
         }
     }
 }
@@ -83,6 +84,7 @@ pub fn batch(size: [usize; 2], truths: Vec<Truth>) -> Batch {
         boxes: truth.boxes,
         classes: truth.classes,
         crowds: truth.crowds,
+        exhaustive: truth.exhaustive,
     };
     Batch { pixels, shape: [count, 3, 64, 64], images: truths.into_iter().enumerate().map(image).collect() }
 }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
+use equipoise_detect::Init;
+use equipoise_detect::backbone::{Backbone, BackboneSpec};
+use equipoise_detect::layers::NormKind;
+use equipoise_detect::torchvision::{is_resnet, rename_resnet};
 use equipoise_detect::weights::{Weight, Weights, from_safetensors, to_safetensors, weights_of, with_weights};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -94,4 +98,53 @@ fn names_and_shapes_must_fit() {
     missing.insert("rpn.conv.weight".into(), one);
     let error = with_weights(detector(&config(), 1, &device), missing, |_| false).unwrap_err().to_string();
     assert!(error.contains("`rpn.conv.weight`") && error.contains("[1]") && error.contains("[8, 8, 3, 3]"), "{error}");
+}
+
+/// The inverse of the renaming, written from torchvision's module tree.
+fn torchvision_name(name: &str) -> String {
+    let layer = |rest: &str, conv: &str, norm: &str| match rest {
+        "conv.weight" => format!("{conv}.weight"),
+        "norm.gamma" => format!("{norm}.weight"),
+        "norm.beta" => format!("{norm}.bias"),
+        rest => format!("{norm}.{}", rest.strip_prefix("norm.").unwrap()),
+    };
+    let parts: Vec<&str> = name.splitn(5, '.').collect();
+    match parts.as_slice() {
+        ["stem", ..] => layer(name.strip_prefix("stem.").unwrap(), "conv1", "bn1"),
+        ["stages", stage, block, part, rest] => {
+            let (conv, norm) = match *part {
+                "downsample" => ("downsample.0".to_string(), "downsample.1".to_string()),
+                part => (part.to_string(), part.replace("conv", "bn")),
+            };
+            let stage = stage.parse::<usize>().unwrap() + 1;
+            format!("layer{stage}.{block}.{}", layer(rest, &conv, &norm))
+        }
+        _ => panic!("{name}"),
+    }
+}
+
+#[test]
+fn torchvisions_names_fit_every_residual_network() {
+    for name in ["resnet18", "resnet50"] {
+        let spec = BackboneSpec::find(name).unwrap();
+        let backbone = Backbone::new(spec, NormKind::Frozen, 0, &mut Init::new(3, &Device::flex()));
+        let ours = weights_of(&backbone);
+        let mut theirs: Weights = ours.iter().map(|(name, weight)| (torchvision_name(name), weight.clone())).collect();
+        for known in ["bn1.running_var", "layer1.1.conv2.weight", "layer2.0.downsample.1.bias", "layer4.1.bn2.weight"] {
+            assert!(theirs.contains_key(known), "{name} lacks {known}");
+        }
+        let classifier = Weight { shape: vec![2, 3], values: vec![0.0; 6] };
+        theirs.insert("fc.weight".into(), classifier);
+        assert!(is_resnet(&theirs) && !is_resnet(&ours));
+        let expected: Weights = ours.into_iter().map(|(name, weight)| (format!("backbone.{name}"), weight)).collect();
+        assert_eq!(rename_resnet(theirs), expected);
+    }
+}
+
+#[test]
+fn names_of_another_model_stay_as_they_are() {
+    let odd = ["encoder.weight", "layer0.0.conv1.weight", "layer1.0.se.weight", "conv1", "layer1.0.é.weight"];
+    let weight = Weight { shape: vec![1], values: vec![1.0] };
+    let weights: Weights = odd.iter().map(|name| (name.to_string(), weight.clone())).collect();
+    assert_eq!(rename_resnet(weights.clone()), weights);
 }

@@ -80,11 +80,11 @@ pub fn write_classes(path: &Path, rows: &[ClassRow]) -> Result<()> {
     write_file(path, &table_bytes(path, rows)?)
 }
 
-/// Writes `metrics.json` and `classes.csv` of a run; `train` gives the counts.
+/// Writes `classes.csv` and `metrics.json` of a run; `train` gives the counts. The scores come last: a run that has them is whole.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn write_evaluation(dir: &RunDir, evaluation: &Evaluation, train: &Dataset) -> Result<()> {
-    evaluation.metrics.write(&dir.metrics())?;
-    write_classes(&dir.classes(), &class_rows(evaluation, train))
+    write_classes(&dir.classes(), &class_rows(evaluation, train))?;
+    evaluation.metrics.write(&dir.metrics())
 }

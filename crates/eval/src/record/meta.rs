@@ -1,6 +1,6 @@
 //! `run.json` and `timing.json`: who a run is, and how long it took. They are two files because the first is the same from the same seed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,22 @@ pub struct RunMeta {
     pub parameters: u64,
     /// Name of the protocol that gave the metrics: "lvis".
     pub protocol: String,
+    /// Where its data are.
+    pub data: DataPaths,
+}
+
+/// Where the data of a run are, as paths from the run directory, so that a folder that holds both can be moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataPaths {
+    /// Training annotations; empty when they are not known.
+    pub train: PathBuf,
+    /// Folder of the training pictures, where one was named.
+    pub train_images: Option<PathBuf>,
+    /// Validation annotations, where there are any.
+    pub val: Option<PathBuf>,
+    /// Folder of the validation pictures, where one was named.
+    pub val_images: Option<PathBuf>,
 }
 
 impl RunMeta {
@@ -61,6 +77,8 @@ pub struct Timing {
     pub predict_seconds: f64,
     /// Wall time of scoring in seconds.
     pub score_seconds: f64,
+    /// Pictures of all training steps.
+    pub train_images: u64,
     /// Mean training speed in pictures per second.
     pub images_per_second: f64,
     /// Largest resident memory of the process in bytes, where the system tells.

@@ -10,7 +10,7 @@
 //! | `metrics.json`, `classes.csv` | [`Metrics`], one [`ClassRow`] for each class | yes |
 //! | `timing.json` | wall times and memory | no |
 //! | `report.html`, `figures/` | the report | yes |
-//! | `checkpoints/last`, `checkpoints/best` | the training state | yes |
+//! | `checkpoints/last` | the training state | yes |
 
 mod classes;
 mod history;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub use classes::{ClassRow, class_rows, read_classes, write_classes, write_evaluation};
 pub use history::{HistoryRow, HistoryWriter, read_history};
 pub use ledger::{LedgerRow, LedgerWriter, final_ledger, ledger_steps, read_ledger, snapshot};
-pub use meta::{RunMeta, Timing};
+pub use meta::{DataPaths, RunMeta, Timing};
 pub use metrics::Metrics;
 
 use crate::detection::{Detection, parse_detections};
@@ -112,11 +112,6 @@ impl RunDir {
     /// `checkpoints/last`
     pub fn last_checkpoint(&self) -> PathBuf {
         self.root.join("checkpoints").join("last")
-    }
-
-    /// `checkpoints/best`
-    pub fn best_checkpoint(&self) -> PathBuf {
-        self.root.join("checkpoints").join("best")
     }
 }
 

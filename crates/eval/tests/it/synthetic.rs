@@ -127,6 +127,7 @@ pub fn run(name: &str, title: &str, loss: &str, tail: f64, seed: u64, train: &Da
             batch: 8,
             parameters: 1_234_567,
             protocol: "lvis".into(),
+            ..RunMeta::default()
         },
         history: history(tail, &mut rng),
         ledger: ledger(tail, train, &mut rng),

@@ -48,6 +48,42 @@ fn tensors_agree_with_float64() {
     });
 }
 
+/// The fused pass against the definition, on random shapes: short rows, rows that fill vectors, many pieces.
+#[test]
+fn the_fused_pass_agrees_with_the_terms() {
+    let mut random = Random(7);
+    for (name, loss) in losses() {
+        for (seed, extras) in Extras::ALL.into_iter().cycle().take(30).enumerate() {
+            let (rows, classes) = (1 + random.below(100), 1 + random.below(70));
+            let batch = Batch::random(seed as u64, rows, classes, loss.channels(classes), extras);
+            let what = format!("{name}, {rows} rows of {classes} classes, batch {seed}");
+            let (targets, logits) = (batch.targets(), batch.tensor(&Device::flex()));
+            let fused = loss.step(logits.clone(), &targets, &batch.ledger).unwrap();
+            let terms = loss.step_by_terms(logits, &targets, &batch.ledger).unwrap();
+            assert_close(&what, &[fused.value], &[terms.value], F32);
+            assert_close(&what, &values(&fused.gradient), &values(&terms.gradient), F32);
+            assert_close(&what, &fused.delta.positive, &terms.delta.positive, F32);
+            assert_close(&what, &fused.delta.negative, &terms.delta.negative, F32);
+            assert_eq!(fused.delta.instances, terms.delta.instances, "{what}");
+            assert_eq!(fused.delta.rows, terms.delta.rows, "{what}");
+        }
+    }
+}
+
+/// Pieces are added in order, so that threads change nothing.
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for (name, loss) in losses() {
+        let batch = Batch::random(3, 300, 40, loss.channels(40), Extras::ALL[4]);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let step = pool.install(|| step(&*loss, &batch));
+            (step.value.to_bits(), values(&step.gradient), step.delta)
+        };
+        assert_eq!(with(1), with(5), "{name}");
+    }
+}
+
 #[test]
 fn terms_sum_to_the_value() {
     each(|name, loss, batch| {

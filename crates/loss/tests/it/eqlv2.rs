@@ -71,7 +71,7 @@ fn a_class_without_positives_after_the_first_step() {
     let step = loss.step_f64(&[-1.0; 9], &targets, &ledger);
     ledger.commit(&step.delta).unwrap();
     assert_eq!(ledger.ratio(1), 0.0);
-    let (q, r) = loss.weights(ledger.ratio(1));
+    let (q, r) = loss.side_weights(&ledger, 1);
     assert_close("q", &[q], &[Q_WITHOUT_POSITIVES], 1e-15);
     assert_close("r", &[r * 1e5], &[R_WITHOUT_POSITIVES * 1e5], 1e-13);
 

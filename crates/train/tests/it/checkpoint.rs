@@ -106,3 +106,36 @@ fn a_run_is_not_overwritten() {
     let error = Trainer::start(recipe(&[]), "test", data, RunDir::new(&folder), &Device::flex()).err().unwrap();
     assert!(error.to_string().contains("--resume"), "{error}");
 }
+
+#[test]
+fn a_run_goes_on_between_two_rows_as_if_it_had_not_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let recipe = recipe(&["epochs=2", "log_every=4", "save_every=0"]);
+    run(recipe.clone(), &data, &whole);
+    let mut trainer = start(recipe, &data, &parts);
+    (0..6).for_each(|_| assert!(trainer.step().unwrap().is_some()));
+    trainer.save().unwrap();
+    drop(trainer);
+    finish(&mut Trainer::resume(data, RunDir::new(&parts), &Device::flex()).unwrap());
+    // The last column is wall time.
+    let rows = |folder: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(RunDir::new(folder).history()).unwrap();
+        text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
+    };
+    assert_eq!(rows(&whole).len(), 4);
+    assert_eq!(rows(&whole), rows(&parts));
+}
+
+#[test]
+fn other_pictures_with_the_same_classes_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let folder = dir.path().join("run");
+    run(recipe(&["epochs=0.2"]), &data, &folder);
+    let mut other = Dataset::clone(&data);
+    other.images.pop();
+    let error = Trainer::resume(Arc::new(other), RunDir::new(&folder), &Device::flex()).err().unwrap().to_string();
+    assert!(error.contains("12 pictures") && error.contains("has 11") && error.contains("weights="), "{error}");
+}

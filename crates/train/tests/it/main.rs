@@ -1,6 +1,7 @@
 //! Integration tests of `equipoise-train`.
 
 mod checkpoint;
+mod initial_weights;
 mod recipe;
 mod resume;
 mod schedule;

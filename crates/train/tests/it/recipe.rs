@@ -15,6 +15,14 @@ fn an_empty_recipe_is_the_default_and_writes_itself() {
 }
 
 #[test]
+fn the_one_that_set_a_wrong_value_is_named() {
+    let error = parse("", &["batch=0"]).unwrap_err();
+    assert!(error.contains("--set batch=0") && !error.contains("r.toml"), "{error}");
+    let error = parse("batch = 0", &["epochs=1"]).unwrap_err();
+    assert!(error.contains("r.toml") && !error.contains("--set"), "{error}");
+}
+
+#[test]
 fn options_of_a_loss_survive_the_file() {
     let recipe = parse("[loss]\nname = \"eqlv2\"\ngamma = 10.0\nmu = 0.5", &[]).unwrap();
     assert_eq!(parse(&recipe.to_toml(), &[]).unwrap(), recipe);

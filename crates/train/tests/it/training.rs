@@ -48,6 +48,28 @@ fn two_passes_give_the_ledger_sums_of_their_joint_batch() {
 }
 
 #[test]
+fn a_ledger_that_is_committed_at_every_pass_moves_inside_a_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let after = |name: &str, keys: &[&str]| {
+        let mut trainer = start(recipe(&[&["accumulate=3"], keys].concat()), &data, &dir.path().join(name));
+        trainer.step().unwrap();
+        trainer.ledger().clone()
+    };
+    let (step, forward) = (after("step", &[]), after("forward", &["ledger=forward"]));
+    assert_eq!((step.steps(), forward.steps()), (1, 3));
+    assert_eq!(step.instances(), forward.instances());
+    // From the second pass on, negatives of classes that have seen little else weigh next to nothing.
+    assert!(forward.negative()[0] < 0.9 * step.negative()[0]);
+    // A loss that does not read the ledger does not care.
+    let plain = ["loss.name=sigmoid_bce", "ledger=forward"];
+    let (step, forward) = (after("plain step", &plain[..1]), after("plain forward", &plain));
+    for (one, two) in step.negative().iter().zip(forward.negative()) {
+        assert!((one - two).abs() <= CLOSE * one.abs(), "{one} and {two}");
+    }
+}
+
+#[test]
 fn a_class_without_objects_is_told_no_and_nothing_breaks() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(dir.path(), true, false);
@@ -116,7 +138,7 @@ fn frozen_parts_of_the_backbone_stay_as_they_are() {
     let data = dataset(dir.path(), true, false);
     // With a pyramid level on the frozen stage, which must not reach it either.
     let levels = ["detector.first_stage=0", "detector.rpn.anchors.sizes=[[8.0], [16.0], [32.0]]"];
-    let fresh = ["detector.frozen_stages=2", "epochs=0.2", levels[0], levels[1]];
+    let fresh = ["detector.frozen_stages=2", "weights=light", "epochs=0.2", levels[0], levels[1]];
     let before = run(recipe(&[&fresh[..], &["optimizer.lr=0"]].concat()), &data, &dir.path().join("before"));
     let after = run(recipe(&fresh), &data, &dir.path().join("after"));
     let changed = |prefix: &str| {
