@@ -7,6 +7,7 @@
 mod commands;
 mod device;
 mod interrupt;
+mod memory_kernel;
 mod output;
 mod progress;
 mod run_data;
@@ -46,6 +47,7 @@ enum Command {
     Losses(commands::losses::Args),
     Explain(commands::explain::Args),
     Weights(commands::weights::Args),
+    Bench(commands::bench::Args),
     #[command(hide = true)]
     Docs(commands::docs::Args),
 }
@@ -62,6 +64,7 @@ impl Command {
             Command::Losses(args) => commands::losses::run(args),
             Command::Explain(args) => commands::explain::run(args),
             Command::Weights(args) => commands::weights::run(args),
+            Command::Bench(args) => commands::bench::run(args),
             Command::Docs(args) => commands::docs::run(args),
         }
     }
@@ -74,6 +77,7 @@ fn command() -> clap::Command {
 
 /// Runs the program with these arguments, the first being its name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    memory_kernel::keep_freed_memory();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -2,8 +2,10 @@
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
-use crate::{boxes, ops};
+use crate::boxes;
+use crate::ops::overlap::{BoxColumns, LANES};
 
 /// What a box stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,46 @@ pub struct MatchConfig {
 /// A box of which more than this share lies in a crowd is ignored unless it stands for an object.
 const CROWD_SHARE: f32 = 0.5;
 
+/// Candidates that one task compares with all objects.
+const PIECE: usize = 4096;
+
+/// Candidates of a task, with the object that each overlaps most.
+struct Piece {
+    columns: BoxColumns,
+    best: Vec<[f32; LANES]>,
+    best_object: Vec<[u32; LANES]>,
+    /// The largest overlap of every object, `[G]`.
+    highest: Vec<f32>,
+}
+
+impl Piece {
+    fn new(boxes: &[[f32; 4]], truth: &[[f32; 4]]) -> Self {
+        let columns = BoxColumns::new(boxes.iter().copied());
+        let (mut best, mut best_object) = (vec![[0.0; LANES]; columns.blocks()], vec![[0; LANES]; columns.blocks()]);
+        let highest = truth.iter().enumerate().map(|(object, bbox)| {
+            let mut highest = [0.0_f32; LANES];
+            columns.visit(0, *bbox, |block, overlaps| {
+                let (best, best_object) = (&mut best[block], &mut best_object[block]);
+                for i in 0..LANES {
+                    let better = overlaps[i] > best[i];
+                    best_object[i] = if better { object as u32 } else { best_object[i] };
+                    best[i] = if better { overlaps[i] } else { best[i] };
+                    highest[i] = if overlaps[i] > highest[i] { overlaps[i] } else { highest[i] };
+                }
+            });
+            highest.into_iter().fold(0.0, f32::max)
+        });
+        let highest = highest.collect();
+        Self { columns, best, best_object, highest }
+    }
+
+    /// Overlap of a candidate with its best object, and which object that is; the first of several.
+    fn best(&self, index: usize) -> (f32, usize) {
+        let (block, lane) = (index / LANES, index % LANES);
+        (self.best[block][lane], self.best_object[block][lane] as usize)
+    }
+}
+
 /// Matches every box with the object that it overlaps most.
 ///
 /// # Shapes
@@ -41,33 +83,34 @@ pub fn assign_targets(
     crowds: &[[f32; 4]],
     config: MatchConfig,
 ) -> Vec<Match> {
-    let overlaps = ops::iou_matrix(truth, candidates);
-    let columns = candidates.len();
-    let mut matches = vec![Match::Background; columns];
-    let mut best = vec![0.0f32; columns];
-    let mut best_object = vec![0usize; columns];
-    for object in 0..truth.len() {
-        let row = &overlaps[object * columns..(object + 1) * columns];
-        for (index, &iou) in row.iter().enumerate() {
-            if iou > best[index] {
-                best[index] = iou;
-                best_object[index] = object;
+    let pieces: Vec<Piece> = candidates.par_chunks(PIECE).map(|boxes| Piece::new(boxes, truth)).collect();
+    let mut matches = vec![Match::Background; candidates.len()];
+    for (piece, matches) in pieces.iter().zip(matches.chunks_mut(PIECE)) {
+        for (index, found) in matches.iter_mut().enumerate() {
+            let (iou, object) = piece.best(index);
+            if iou >= config.foreground_iou {
+                *found = Match::Object(object);
+            } else if iou >= config.background_iou {
+                *found = Match::Ignored;
             }
         }
     }
-    for (index, found) in matches.iter_mut().enumerate() {
-        if best[index] >= config.foreground_iou {
-            *found = Match::Object(best_object[index]);
-        } else if best[index] >= config.background_iou {
-            *found = Match::Ignored;
-        }
-    }
     if config.best_for_each_object {
-        for object in 0..truth.len() {
-            let row = &overlaps[object * columns..(object + 1) * columns];
-            let highest = row.iter().copied().fold(0.0, f32::max);
-            for index in (0..columns).filter(|&index| highest > 0.0 && row[index] == highest) {
-                matches[index] = Match::Object(best_object[index]);
+        for (object, bbox) in truth.iter().enumerate() {
+            let highest = pieces.iter().fold(0.0, |highest: f32, piece| highest.max(piece.highest[object]));
+            if highest <= 0.0 {
+                continue;
+            }
+            for (piece, matches) in pieces.iter().zip(matches.chunks_mut(PIECE)) {
+                // The same bits come out again, so that only pieces with a best box have to be looked through.
+                if piece.highest[object] == highest {
+                    piece.columns.visit(0, *bbox, |block, overlaps| {
+                        let found = matches.iter_mut().enumerate().skip(block * LANES);
+                        for ((index, found), _) in found.zip(overlaps).filter(|(_, iou)| **iou == highest) {
+                            *found = Match::Object(piece.best(index).1);
+                        }
+                    });
+                }
             }
         }
     }

@@ -8,7 +8,6 @@
 
 use burn::backend::{DType, Flex};
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 use crate::{ClassTargets, LedgerDelta, LossError, Result, pass_kernel, sigmoid as scalar};
 
@@ -59,14 +58,11 @@ pub(crate) fn run(pass: &Pass, logits: &Tensor<2>, targets: &ClassTargets, scale
 }
 
 fn over_rows(pass: &Pass, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
-    let mut gradient = vec![0.0_f32; logits.len()];
-    let piece = ROWS * channels;
-    let pieces: Vec<Piece> = gradient
-        .par_chunks_mut(piece)
-        .zip(logits.par_chunks(piece))
-        .enumerate()
-        .map(|(at, (gradient, logits))| Piece::of(pass, at * ROWS, logits, gradient, channels, targets, scale))
-        .collect();
+    let size = ROWS * channels;
+    let (gradient, pieces) = pass_kernel::in_pieces(logits.len(), size, |at, gradient| {
+        let logits = &logits[at * size..][..gradient.len()];
+        Piece::of(pass, at * ROWS, logits, gradient, channels, targets, scale)
+    });
     let mut delta = LedgerDelta::zeros(targets.num_classes());
     delta.instances = targets.instances();
     delta.rows = targets.counted_rows();

@@ -4,6 +4,7 @@ mod average;
 mod checkpoint;
 mod error;
 mod initial_weights;
+mod learner;
 mod predict;
 pub mod pretrain;
 mod recipe;
@@ -15,6 +16,7 @@ mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointState, DataMark};
 pub use error::{Result, TrainError};
+pub use learner::{Learned, Learner};
 pub use predict::Predictor;
 pub use recipe::{LedgerCommit, LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};
 pub use trainer::{StepReport, Trainer, ledger_rows};

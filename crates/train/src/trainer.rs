@@ -1,37 +1,27 @@
-//! The loop.
+//! The loop: batches in, a learner's steps, a record on disk.
 
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use equipoise_data::{ClassList, Dataset, sampler};
 use equipoise_detect::FasterRcnn;
-use equipoise_detect::weights::{self, Weights};
 use equipoise_eval::record::{HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
-use equipoise_loss::{ClassLoss, GradientLedger, LedgerDelta, LossError};
+use equipoise_loss::{ClassLoss, GradientLedger};
 
-use crate::checkpoint::{Checkpoint, CheckpointState, DataMark, to_device, to_host};
-use crate::recipe::LedgerCommit;
-use crate::sgd::{self, FlatTensors, Sgd};
+use crate::checkpoint::{Checkpoint, CheckpointState, DataMark};
+use crate::learner::Learner;
 use crate::stream::Stream;
 use crate::window::Window;
-use crate::{Recipe, Result, TrainError, average, initial_weights};
+use crate::{Recipe, Result, TrainError};
 
 /// A training: its state, its record on disk, and how to go one step further.
 pub struct Trainer {
-    recipe: Recipe,
+    learner: Learner,
     dataset: Arc<Dataset>,
     classes: ClassList,
-    device: Device,
     dir: RunDir,
-    /// `None` only while the optimizer has it.
-    detector: Option<FasterRcnn>,
-    loss: Box<dyn ClassLoss>,
-    ledger: GradientLedger,
-    sgd: Sgd,
-    average: Weights,
     stream: Stream,
-    step: u64,
     total_steps: u64,
     history: HistoryWriter,
     snapshots: LedgerWriter,
@@ -74,12 +64,7 @@ impl Trainer {
         if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
-        check_frozen(&recipe)?;
-        let device = device.clone().autodiff();
-        let loss = recipe.loss.build()?;
-        let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
-        let detector = initial_weights::load(detector, &recipe.weights)?;
-        check_stride(&recipe, &detector)?;
+        let learner = Learner::new(recipe.clone(), dataset.num_classes(), device)?;
         let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
         // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
@@ -94,7 +79,7 @@ impl Trainer {
             steps: total_steps,
             lr: recipe.optimizer.lr,
             batch: recipe.images_of_a_step(),
-            parameters: detector.num_params() as u64,
+            parameters: learner.module().num_params() as u64,
             ..RunMeta::default()
         };
         meta.write(&dir.meta())?;
@@ -102,17 +87,10 @@ impl Trainer {
         Ok(Self {
             stream,
             classes: ClassList::of(&dataset),
-            ledger: GradientLedger::new(dataset.num_classes()),
-            sgd: Sgd::default(),
-            average: Weights::new(),
-            step: 0,
             window: Window::default(),
-            recipe,
+            learner,
             dataset,
-            device,
             dir,
-            detector: Some(detector),
-            loss,
             total_steps,
             history,
             snapshots,
@@ -124,35 +102,26 @@ impl Trainer {
     /// # Errors
     /// When there is no checkpoint, it is damaged, or it belongs to other classes.
     pub fn resume(dataset: Arc<Dataset>, dir: RunDir, device: &Device) -> Result<Self> {
-        let device = device.clone().autodiff();
         let path = dir.last_checkpoint();
         let checkpoint = Checkpoint::read(&path)?;
         let classes = ClassList::of(&dataset);
         checkpoint.check_classes(&path, &classes)?;
         checkpoint.check_data(&path, &dataset)?;
-        let CheckpointState { recipe, step, ledger, window, .. } = checkpoint.state;
-        let loss = recipe.loss.build()?;
-        let detector = FasterRcnn::new(&recipe.detector, dataset.num_classes(), &*loss, recipe.seed, &device)?;
-        check_stride(&recipe, &detector)?;
+        let window = checkpoint.state.window.clone();
+        let learner = Learner::from_checkpoint(checkpoint, device)?;
+        let (recipe, step) = (learner.recipe(), learner.steps_done());
         // First: it refuses an empty data set, whose stream would never hand out a batch.
-        let total_steps = total_steps(&recipe, &dataset)?;
+        let total_steps = total_steps(recipe, &dataset)?;
         Ok(Self {
-            detector: Some(weights::with_weights(detector, checkpoint.model, |_| false)?),
-            stream: stream(&recipe, &dataset, step * recipe.accumulate as u64)?,
+            stream: stream(recipe, &dataset, step * recipe.accumulate as u64)?,
             total_steps,
             history: HistoryWriter::resume(&dir.history(), step)?,
             snapshots: LedgerWriter::resume(&dir.ledger(), step)?,
-            sgd: Sgd::with_velocity(to_device(checkpoint.velocity, &device.clone().inner())),
-            average: checkpoint.average,
             window,
-            recipe,
+            learner,
             dataset,
             classes,
-            device,
             dir,
-            loss,
-            ledger,
-            step,
         })
     }
 
@@ -161,123 +130,46 @@ impl Trainer {
     /// # Errors
     /// When a picture cannot be read, a term of the loss is not finite, or the record cannot be written.
     pub fn step(&mut self) -> Result<Option<StepReport>> {
-        if self.step >= self.total_steps {
+        if self.steps_done() >= self.total_steps {
             return Ok(None);
         }
-        let lr = self.recipe.optimizer.lr * self.recipe.schedule.factor_at(self.step, self.total_steps);
-        let mut gradients = FlatTensors::new();
-        let mut delta = LedgerDelta::zeros(self.ledger.num_classes());
-        // Becomes the run's ledger when the step is done: a step that fails in the middle leaves no trace.
-        let mut ledger = self.ledger.clone();
-        let mut losses: Vec<(&'static str, f64)> = Vec::new();
+        let lr = self.recipe().optimizer.lr * self.recipe().schedule.factor_at(self.steps_done(), self.total_steps);
         let mut images = 0;
-        for pass in 0..self.recipe.accumulate {
+        let learned = self.learner.step(lr, || {
             let batch = self.stream.next_batch()?;
             images += batch.images.len();
-            let output = self.module().forward_train(&batch, &self.device, self.pass_seed(pass))?;
-            let class = self.loss.step(output.logits.clone(), &output.targets, &ledger);
-            let class = class.map_err(|error| self.named(error))?;
-            self.note(&mut losses, "classification", class.value)?;
-            // The gradient of this product with respect to the weights is the classification loss's.
-            let mut total = (output.logits * Tensor::from_inner(class.gradient)).sum();
-            for (name, loss) in output.losses {
-                self.note(&mut losses, name, f64::from(loss.clone().inner().into_scalar::<f32>()))?;
-                total = total + loss;
-            }
-            sgd::add_gradients(&mut gradients, self.module(), total.backward());
-            match self.recipe.ledger {
-                LedgerCommit::Step => delta += &class.delta,
-                LedgerCommit::Forward => ledger.commit(&class.delta)?,
-            }
-        }
-        ledger.commit(&delta)?;
-        let grad_norm = self.update(gradients, lr)?;
-        self.ledger = ledger;
-        self.step += 1;
-        if self.recipe.ema > 0.0 {
-            let weights = weights::weights_of(self.module());
-            average::update_average(&mut self.average, weights, self.recipe.ema, self.step);
-        }
-        let passes = self.recipe.accumulate as f64;
-        losses.iter_mut().for_each(|(_, value)| *value /= passes);
+            Ok(batch)
+        })?;
         let report = StepReport {
-            step: self.step,
+            step: self.steps_done(),
             total_steps: self.total_steps,
             epoch: self.epoch(),
             lr,
-            losses,
-            grad_norm,
+            losses: learned.losses,
+            grad_norm: learned.grad_norm,
             images,
         };
         self.record(&report)?;
         Ok(Some(report))
     }
 
-    /// Means over the passes, clips and steps; returns the norm before clipping.
-    fn update(&mut self, gradients: FlatTensors, lr: f64) -> Result<f64> {
-        let mean = 1.0 / self.recipe.accumulate as f64;
-        let norm = mean * sgd::norm(&gradients);
-        self.finite("gradient norm", norm)?;
-        let most = self.recipe.optimizer.clip_norm;
-        let clip = if most > 0.0 && norm > most { most / norm } else { 1.0 };
-        // By value, so that the optimizer holds the only handle on each tensor and can write where it lies.
-        let detector = self.detector.take().expect("the detector is back after every update");
-        self.detector = Some(self.sgd.update(detector, gradients, mean * clip, lr, self.recipe.optimizer));
-        Ok(norm)
-    }
-
-    fn module(&self) -> &FasterRcnn {
-        self.detector.as_ref().expect("the detector is back after every update")
-    }
-
-    fn note(&self, losses: &mut Vec<(&'static str, f64)>, name: &'static str, value: f64) -> Result<()> {
-        self.finite(name, value)?;
-        match losses.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, sum)) => *sum += value,
-            None => losses.push((name, value)),
-        }
-        Ok(())
-    }
-
-    /// A logit that is not finite, as the term of a step that broke.
-    fn named(&self, error: LossError) -> TrainError {
-        match error {
-            LossError::NotFinite { value, .. } => {
-                TrainError::NotFinite { step: self.step + 1, term: "classification (a logit)".into(), value }
-            }
-            other => other.into(),
-        }
-    }
-
-    fn finite(&self, term: &str, value: f64) -> Result<()> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        Err(TrainError::NotFinite { step: self.step + 1, term: term.to_string(), value })
-    }
-
-    /// Which boxes train depends on (seed, step, pass) alone.
-    fn pass_seed(&self, pass: usize) -> u64 {
-        let pass = self.step * self.recipe.accumulate as u64 + pass as u64;
-        self.recipe.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(pass)
-    }
-
     fn epoch(&self) -> f64 {
-        let images = self.step * self.recipe.images_of_a_step();
+        let images = self.steps_done() * self.recipe().images_of_a_step();
         images as f64 / self.dataset.images.len() as f64
     }
 
     fn record(&mut self, report: &StepReport) -> Result<()> {
-        let last = self.step == self.total_steps;
+        let (step, recipe) = (self.steps_done(), self.learner.recipe());
+        let last = step == self.total_steps;
         self.window.add(report);
-        if self.step.is_multiple_of(self.recipe.log_every) || last {
+        if step.is_multiple_of(recipe.log_every) || last {
             self.history.add(&self.window.take(report))?;
         }
-        let every = (self.total_steps / self.recipe.snapshots.max(1)).max(1);
-        if last || (self.recipe.snapshots > 0 && self.step.is_multiple_of(every)) {
-            self.snapshots.add(&ledger_rows(&*self.loss, &self.ledger, &self.dataset, self.step))?;
+        let every = (self.total_steps / recipe.snapshots.max(1)).max(1);
+        if last || (recipe.snapshots > 0 && step.is_multiple_of(every)) {
+            self.snapshots.add(&ledger_rows(self.loss(), self.ledger(), &self.dataset, step))?;
         }
-        if last || (self.recipe.save_every > 0 && self.step.is_multiple_of(self.recipe.save_every)) {
+        if last || (recipe.save_every > 0 && step.is_multiple_of(recipe.save_every)) {
             self.save()?;
         }
         Ok(())
@@ -290,20 +182,14 @@ impl Trainer {
     pub fn save(&self) -> Result<()> {
         let state = CheckpointState {
             format: 1,
-            step: self.step,
-            recipe: self.recipe.clone(),
+            step: self.steps_done(),
+            recipe: self.recipe().clone(),
             classes: self.classes.clone(),
-            ledger: self.ledger.clone(),
+            ledger: self.ledger().clone(),
             window: self.window.clone(),
             data: DataMark::of(&self.dataset),
         };
-        let checkpoint = Checkpoint {
-            state,
-            model: weights::weights_of(self.module()),
-            velocity: to_host(self.sgd.velocity()),
-            average: self.average.clone(),
-        };
-        checkpoint.write(&self.dir.last_checkpoint())
+        self.learner.checkpoint(state).write(&self.dir.last_checkpoint())
     }
 
     /// The detector for inference, with the averaged weights where the recipe asks for them.
@@ -311,31 +197,27 @@ impl Trainer {
     /// # Errors
     /// When weights and detector do not fit, which would be a defect.
     pub fn detector(&self) -> Result<FasterRcnn> {
-        let detector = self.module().valid();
-        if self.average.is_empty() {
-            return Ok(detector);
-        }
-        Ok(weights::with_weights(detector, self.average.clone(), |_| false)?)
+        self.learner.detector()
     }
 
     /// The loss.
     pub fn loss(&self) -> &dyn ClassLoss {
-        &*self.loss
+        self.learner.loss()
     }
 
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+        self.learner.recipe()
     }
 
     /// The gradient ledger.
     pub fn ledger(&self) -> &GradientLedger {
-        &self.ledger
+        self.learner.ledger()
     }
 
     /// Steps done.
     pub fn steps_done(&self) -> u64 {
-        self.step
+        self.learner.steps_done()
     }
 
     /// Steps of the whole run.
@@ -364,34 +246,6 @@ pub fn ledger_rows(loss: &dyn ClassLoss, ledger: &GradientLedger, dataset: &Data
         }
     };
     dataset.categories.iter().enumerate().map(row).collect()
-}
-
-/// Refuses to freeze layers that nothing has trained.
-fn check_frozen(recipe: &Recipe) -> Result<()> {
-    let frozen = recipe.detector.frozen_stages;
-    if frozen == 0 || !recipe.weights.is_empty() {
-        return Ok(());
-    }
-    Err(TrainError::Recipe {
-        origin: "`detector.frozen_stages`".into(),
-        reason: format!(
-            "{frozen} parts of the backbone would stay random, since `weights` is empty; give `weights` (\"light\" for the light backbone, or a safetensors file by torchvision's names), or train all with detector.frozen_stages=0 and detector.norm=\"group\""
-        ),
-    })
-}
-
-fn check_stride(recipe: &Recipe, detector: &FasterRcnn) -> Result<()> {
-    let (stride, needed) = (recipe.loader.stride, detector.picture_stride());
-    if stride.is_multiple_of(needed) {
-        return Ok(());
-    }
-    Err(TrainError::Recipe {
-        origin: "`loader.stride`".into(),
-        reason: format!(
-            "{stride} does not fit the backbone `{}`: use a multiple of {needed}",
-            recipe.detector.backbone
-        ),
-    })
 }
 
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {

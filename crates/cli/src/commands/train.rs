@@ -210,7 +210,7 @@ pub fn steps(trainer: &mut Trainer, dir: &RunDir, task: &Task) -> anyhow::Result
 }
 
 /// Largest resident memory of this process so far, where the system tells.
-fn peak_memory() -> Option<u64> {
+pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::{equipoise, fine};
 
-const COMMANDS: [&str; 8] = ["demo", "train", "eval", "predict", "report", "losses", "explain", "weights"];
+const COMMANDS: [&str; 9] = ["demo", "train", "eval", "predict", "report", "losses", "explain", "weights", "bench"];
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

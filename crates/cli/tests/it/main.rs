@@ -1,5 +1,6 @@
 //! Integration tests of the program: what it prints, what it writes, and how it fails.
 
+mod bench;
 mod cards;
 mod failures;
 mod help;

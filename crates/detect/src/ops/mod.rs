@@ -22,6 +22,7 @@ mod flex;
 mod iou;
 mod lattice_kernel;
 mod nms;
+pub(crate) mod overlap;
 mod roi_align;
 mod roi_align_dense;
 mod roi_align_flex;

@@ -6,7 +6,7 @@
 //! Trap: suppressing per class by shifting each class's boxes to a region of its own loses precision, because an f32
 //! coordinate of 10⁵ has a step of 0.008 pixel. [`batched_nms`] suppresses inside each group instead.
 
-use crate::boxes::area;
+use super::overlap::{BoxColumns, LANES};
 
 /// Indices of the boxes that survive greedy suppression, by descending score.
 ///
@@ -53,50 +53,21 @@ fn sort_by_score(order: &mut [usize], scores: &[f32]) {
     order.sort_unstable_by(|&a, &b| (scores[b] + 0.0).total_cmp(&(scores[a] + 0.0)).then(a.cmp(&b)));
 }
 
-/// Boxes in structure-of-arrays form: the overlap test of one box with many then vectorises.
-struct Columns {
-    x1: Vec<f32>,
-    y1: Vec<f32>,
-    x2: Vec<f32>,
-    y2: Vec<f32>,
-    area: Vec<f32>,
-}
-
-impl Columns {
-    fn gather(boxes: &[[f32; 4]], order: &[usize]) -> Self {
-        let column = |axis: usize| order.iter().map(|&index| boxes[index][axis]).collect();
-        let area = order.iter().map(|&index| area(boxes[index])).collect();
-        Columns { x1: column(0), y1: column(1), x2: column(2), y2: column(3), area }
-    }
-
-    /// Marks in `suppressed` the boxes after `first` that overlap it by more than `threshold`.
-    fn mark(&self, first: usize, threshold: f32, suppressed: &mut [u8]) {
-        let (x1, y1, x2, y2, area) = (self.x1[first], self.y1[first], self.x2[first], self.y2[first], self.area[first]);
-        let rest = first + 1..suppressed.len();
-        let columns = self.x1[rest.clone()].iter().zip(&self.y1[rest.clone()]);
-        let columns = columns.zip(self.x2[rest.clone()].iter().zip(&self.y2[rest.clone()]));
-        let columns = columns.zip(&self.area[rest.clone()]);
-        for (flag, (((&bx1, &by1), (&bx2, &by2)), &other)) in suppressed[rest].iter_mut().zip(columns) {
-            let width = (x2.min(bx2) - x1.max(bx1)).max(0.0);
-            let height = (y2.min(by2) - y1.max(by1)).max(0.0);
-            let shared = width * height;
-            let union = area + other - shared;
-            // An empty union has overlap 0, see `iou_matrix`.
-            let overlap = if union > 0.0 { shared / union } else { 0.0 };
-            *flag |= u8::from(overlap > threshold);
-        }
-    }
-}
-
 /// Greedy suppression of the boxes `order`, which are ranked already.
 fn suppress(boxes: &[[f32; 4]], order: &[usize], iou_threshold: f32) -> Vec<usize> {
-    let columns = Columns::gather(boxes, order);
-    let mut suppressed = vec![0u8; order.len()];
+    let columns = BoxColumns::new(order.iter().map(|&index| boxes[index]));
+    let mut suppressed = vec![[0_u32; LANES]; columns.blocks()];
     let mut kept = Vec::new();
     for (position, &index) in order.iter().enumerate() {
-        if suppressed[position] == 0 {
+        let block = position / LANES;
+        if suppressed[block][position % LANES] == 0 {
             kept.push(index);
-            columns.mark(position, iou_threshold, &mut suppressed);
+            // Boxes of this block that come before were visited already: what their flags say does not matter any more.
+            columns.visit(block, boxes[index], |block, overlaps| {
+                for (flag, overlap) in suppressed[block].iter_mut().zip(overlaps) {
+                    *flag |= u32::from(*overlap > iou_threshold);
+                }
+            });
         }
     }
     kept

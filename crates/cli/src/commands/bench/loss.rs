@@ -1,0 +1,66 @@
+//! Every registered loss: value, logit gradient and ledger sums, and a copy of the logits to compare with.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use equipoise_loss::registry::{LOSSES, Options};
+use equipoise_loss::{ClassTargets, GradientLedger, LedgerDelta};
+
+use super::measure::{Case, noise};
+
+/// Classes of LVIS v1.
+const CLASSES: usize = 1203;
+/// Proposals: two pictures of 512, and sixteen.
+const ROWS: [usize; 2] = [1024, 8192];
+
+/// The cases.
+pub fn cases(device: &Device) -> anyhow::Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for rows in ROWS {
+        let targets = targets(rows)?;
+        let ledger = ledger()?;
+        for entry in LOSSES {
+            let loss = entry.build(&Options::new())?;
+            let channels = loss.channels(CLASSES);
+            let logits = logits(rows, channels, device);
+            let (targets, ledger) = (targets.clone(), ledger.clone());
+            let work = move || {
+                loss.step(logits.clone(), &targets, &ledger)?;
+                Ok(())
+            };
+            cases.push(Case::new(entry.card.name, &format!("{rows} x {channels}"), work).with_units(rows, "rows"));
+        }
+        let from: Vec<f32> = vec![1.0; rows * (CLASSES + 1)];
+        let mut to = from.clone();
+        let work = move || {
+            std::hint::black_box(&mut to).copy_from_slice(std::hint::black_box(&from));
+            Ok(())
+        };
+        cases.push(Case::new("copy of the logits", &format!("{rows} x {}", CLASSES + 1), work));
+    }
+    Ok(cases)
+}
+
+/// A quarter of the rows is foreground.
+fn targets(rows: usize) -> anyhow::Result<ClassTargets> {
+    let mut random = noise(1);
+    let label =
+        |row: usize| if row.is_multiple_of(4) { (random() * CLASSES as f32) as usize % CLASSES } else { CLASSES };
+    let labels: Vec<usize> = (0..rows).map(label).collect();
+    Ok(ClassTargets::from_indices(&labels, CLASSES)?)
+}
+
+/// Ratios between 0 and 2.
+fn ledger() -> anyhow::Result<GradientLedger> {
+    let (mut ledger, mut delta, mut random) = (GradientLedger::new(CLASSES), LedgerDelta::zeros(CLASSES), noise(2));
+    delta.positive.iter_mut().for_each(|sum| *sum = f64::from(random()));
+    delta.negative.iter_mut().for_each(|sum| *sum = 0.5);
+    delta.rows = 1;
+    ledger.commit(&delta)?;
+    Ok(ledger)
+}
+
+/// Around the bias of the prior, as early in a training.
+fn logits(rows: usize, channels: usize, device: &Device) -> Tensor<2> {
+    let mut random = noise(3);
+    let values: Vec<f32> = (0..rows * channels).map(|_| -7.0 + 4.0 * random()).collect();
+    Tensor::from_data(TensorData::new(values, [rows, channels]), device)
+}
