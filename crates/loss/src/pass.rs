@@ -58,7 +58,8 @@ pub(crate) fn run(pass: &Pass, logits: &Tensor<2>, targets: &ClassTargets, scale
 }
 
 fn over_rows(pass: &Pass, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
-    let size = ROWS * channels;
+    // A head without classes and background has no column.
+    let size = (ROWS * channels).max(1);
     let (gradient, pieces) = pass_kernel::in_pieces(logits.len(), size, |at, gradient| {
         let logits = &logits[at * size..][..gradient.len()];
         Piece::of(pass, at * ROWS, logits, gradient, channels, targets, scale)

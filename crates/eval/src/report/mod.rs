@@ -61,6 +61,9 @@ The numbers say nothing about photographs, about large models, or about publishe
 /// where negatives weigh less than a tenth. Around 1 its weights are near 1.
 pub const ACTING_BELOW: f64 = 0.6;
 
+/// Below so many steps a ratio is still that of the start.
+const FEW_STEPS: u64 = 300;
+
 /// Median gradient ratio of the rare classes at the end of a run; `None` without a ledger or rare classes.
 pub fn rare_ratio(run: &RunRecord) -> Option<f64> {
     let ledger = final_ledger(&run.ledger);
@@ -76,7 +79,10 @@ pub fn ratio_check(run: &RunRecord) -> Option<Check> {
         median(ledger.iter().filter(|row| row.group == Group::Rare).map(|row| of(row))).unwrap_or(1.0)
     };
     let (q, r) = (weight(|row| row.q), weight(|row| row.r));
-    let verdict = if passed {
+    let steps = ledger.first().map_or(0, |row| row.step);
+    let verdict = if steps < FEW_STEPS {
+        "so early the ratio says nothing about a whole training"
+    } else if passed {
         "below 0.6, the tail is as far out of balance as in LVIS and the method acts in full"
     } else if ratio < 1.0 {
         "not below 0.6, the tail is less out of balance than in LVIS and the method acts in part"
@@ -87,7 +93,7 @@ pub fn ratio_check(run: &RunRecord) -> Option<Check> {
     Some(Check {
         passed,
         text: format!(
-            "Median final gradient ratio g of rare classes under {title} is {ratio:.2}: {verdict} (median weights: positives {q:.2}, negatives {r:.2})."
+            "Median gradient ratio g of rare classes under {title} after {steps} steps is {ratio:.2}: {verdict} (median weights: positives {q:.2}, negatives {r:.2})."
         ),
     })
 }

@@ -83,13 +83,16 @@ fn the_check_follows_the_median_ratio_of_rare_classes() {
     };
     let acts = with(0.4);
     assert!(acts.passed);
-    insta::assert_snapshot!(acts.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.40: below 0.6, the tail is as far out of balance as in LVIS and the method acts in full (median weights: positives 4.97, negatives 0.01).");
+    insta::assert_snapshot!(acts.text, @"Median gradient ratio g of rare classes under EQL v2 after 2000 steps is 0.40: below 0.6, the tail is as far out of balance as in LVIS and the method acts in full (median weights: positives 4.97, negatives 0.01).");
     let partly = with(0.84);
     assert!(!partly.passed);
-    insta::assert_snapshot!(partly.text, @"Median final gradient ratio g of rare classes under EQL v2 is 0.84: not below 0.6, the tail is less out of balance than in LVIS and the method acts in part (median weights: positives 2.53, negatives 0.62).");
+    insta::assert_snapshot!(partly.text, @"Median gradient ratio g of rare classes under EQL v2 after 2000 steps is 0.84: not below 0.6, the tail is less out of balance than in LVIS and the method acts in part (median weights: positives 2.53, negatives 0.62).");
     let off = with(1.2);
     assert!(!off.passed);
-    insta::assert_snapshot!(off.text, @"Median final gradient ratio g of rare classes under EQL v2 is 1.20: not below 0.6, the tail is in balance and the method is nearly switched off (median weights: positives 1.03, negatives 0.99).");
+    insta::assert_snapshot!(off.text, @"Median gradient ratio g of rare classes under EQL v2 after 2000 steps is 1.20: not below 0.6, the tail is in balance and the method is nearly switched off (median weights: positives 1.03, negatives 0.99).");
+    eql.ledger.iter_mut().for_each(|row| row.step = 40);
+    let early = ratio_check(&eql).unwrap().text;
+    assert!(early.contains("after 40 steps") && early.contains("so early"), "{early}");
     assert_eq!(ratio_check(&RunRecord::default()), None);
 }
 
