@@ -40,6 +40,11 @@ def loss_cases():
             target[torch.arange(rows), labels] = 1
             return target
 
+        def sums(gradient, target):
+            """What every loss leaves in the gradient ledger: absolute gradients by class and side."""
+            gradient = gradient.abs()
+            return (gradient * target).sum(0)[:-1], (gradient * (1 - target)).sum(0)[:-1]
+
         def eqlv2():
             leaf = logits.detach().requires_grad_()
             target = one_hot()
@@ -47,20 +52,21 @@ def loss_cases():
             loss = (F.binary_cross_entropy_with_logits(leaf, target, reduction="none") * weight).sum() / rows
             loss.backward()
             with torch.no_grad():
-                gradient = (torch.sigmoid(leaf) - target).abs() * weight
-                return (gradient * target).sum(0)[:-1], (gradient * (1 - target)).sum(0)[:-1], loss.item()
+                # As the authors' code has it: the gradient by hand, not the one that autograd made.
+                return sums((torch.sigmoid(leaf) - target) * weight, target), loss.item()
 
         def sigmoid_bce():
             leaf = logits.detach().requires_grad_()
-            loss = F.binary_cross_entropy_with_logits(leaf, one_hot(), reduction="sum") / rows
+            target = one_hot()
+            loss = F.binary_cross_entropy_with_logits(leaf, target, reduction="sum") / rows
             loss.backward()
-            return loss.item()
+            return sums(leaf.grad * rows, target), loss.item()
 
         def softmax_ce():
             leaf = logits.detach().requires_grad_()
             loss = F.cross_entropy(leaf, labels)
             loss.backward()
-            return loss.item()
+            return sums(leaf.grad * rows, one_hot()), loss.item()
 
         source, target = torch.ones(rows, CLASSES + 1), torch.ones(rows, CLASSES + 1)
         yield "softmax_ce", shape, softmax_ce

@@ -7,12 +7,13 @@ use burn::tensor::Device;
 use equipoise_data::Dataset;
 use equipoise_detect::FasterRcnn;
 use equipoise_eval::protocol::{Evaluation, protocol};
-use equipoise_eval::record::{RunDir, RunMeta, Timing, write_evaluation};
+use equipoise_eval::record::{Metrics, RunDir, RunMeta, Timing, ValidationRow, ValidationWriter, write_evaluation};
+use equipoise_eval::table::percent;
 use equipoise_eval::{Detection, write_detections};
 use equipoise_loss::ClassLoss;
-use equipoise_train::{Predictor, Recipe};
+use equipoise_train::{Predictor, Recipe, Trainer};
 
-use crate::progress::Task;
+use crate::progress::{Progress, Task};
 
 /// A trained detector with all that it needs to predict.
 pub struct Model<'a> {
@@ -24,6 +25,48 @@ pub struct Model<'a> {
     pub recipe: &'a Recipe,
     /// Where it lives.
     pub device: &'a Device,
+}
+
+/// Scores while a training goes on.
+pub struct Validation<'a> {
+    /// The pictures.
+    pub val: &'a Arc<Dataset>,
+    /// Name of the protocol.
+    pub protocol: &'a str,
+    /// Where tensors live.
+    pub device: &'a Device,
+    /// Steps from one to the next.
+    pub every: u64,
+    /// The record.
+    pub rows: ValidationWriter,
+}
+
+impl Validation<'_> {
+    /// Scores when it is time to, but not at the end, where the run is scored anyhow.
+    pub fn after(&mut self, trainer: &Trainer, progress: &Progress) -> anyhow::Result<()> {
+        let step = trainer.steps_done();
+        if !step.is_multiple_of(self.every) || step == trainer.total_steps() {
+            return Ok(());
+        }
+        let detector = trainer.detector()?;
+        let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device: self.device };
+        let task = progress.task("validate", self.val.images.len() as u64);
+        let Some(detections) = model.predict(self.val, &task)? else { return Ok(()) };
+        let evaluation = protocol(self.protocol)?.evaluate(self.val, &detections)?;
+        self.add(trainer, &evaluation.metrics, progress)
+    }
+
+    /// Adds a row, and keeps the checkpoint when it is the best so far.
+    pub fn add(&mut self, trainer: &Trainer, metrics: &Metrics, progress: &Progress) -> anyhow::Result<()> {
+        let row = ValidationRow::new(trainer.steps_done(), trainer.epoch(), metrics);
+        let better = self.rows.add(&row)?;
+        if better {
+            trainer.save_best()?;
+        }
+        let scores = ["AP", "APr", "APc", "APf"].map(|key| format!("{key} {}", percent(metrics.get(key)))).join(" ");
+        progress.say(&format!("step {}: {scores}{}", row.step, if better { ", the best so far" } else { "" }));
+        Ok(())
+    }
 }
 
 impl Model<'_> {

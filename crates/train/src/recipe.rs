@@ -33,6 +33,8 @@ pub struct Recipe {
     pub log_every: u64,
     /// Steps between checkpoints; 0 keeps only the one at the end.
     pub save_every: u64,
+    /// Epochs between validations during the run, whose best by AP is kept in `checkpoints/best`; 0 scores at the end alone.
+    pub validate_every: f64,
     /// The classification loss.
     pub loss: LossRecipe,
     /// The sampler.
@@ -63,6 +65,7 @@ impl Default for Recipe {
             snapshots: 12,
             log_every: 10,
             save_every: 500,
+            validate_every: 0.0,
             loss: LossRecipe::default(),
             sampler: SamplerRecipe::default(),
             optimizer: OptimizerConfig::default(),
@@ -245,6 +248,7 @@ impl Recipe {
         require(self.batch > 0 && self.batch <= 4096, "batch", "1 to 4096")?;
         require(self.accumulate > 0 && self.accumulate <= 4096, "accumulate", "1 to 4096")?;
         require(finite(self.ema, 0.0, 1.0) && self.ema < 1.0, "ema", "at least 0 and below 1")?;
+        require(finite(self.validate_every, 0.0, 1e6), "validate_every", "at least 0")?;
         require(self.log_every > 0, "log_every", "at least 1")?;
         let (optimizer, schedule) = (&self.optimizer, &self.schedule);
         require(finite(optimizer.lr, 0.0, 1e3), "optimizer.lr", "a finite number of at least 0")?;

@@ -153,7 +153,15 @@ impl Trainer {
         Ok(Some(report))
     }
 
-    fn epoch(&self) -> f64 {
+    /// Steps between validations, or `None` when the recipe asks for none.
+    pub fn validate_every(&self) -> Option<u64> {
+        let epochs = self.recipe().validate_every;
+        let steps = epochs * self.total_steps as f64 / self.recipe().epochs;
+        (epochs > 0.0).then_some((steps.round() as u64).max(1))
+    }
+
+    /// How often the data set has been seen.
+    pub fn epoch(&self) -> f64 {
         let images = self.steps_done() * self.recipe().images_of_a_step();
         images as f64 / self.dataset.images.len() as f64
     }
@@ -180,6 +188,18 @@ impl Trainer {
     /// # Errors
     /// When it cannot be written; the one before is then intact.
     pub fn save(&self) -> Result<()> {
+        self.checkpoint().write(&self.dir.last_checkpoint())
+    }
+
+    /// Writes the best checkpoint.
+    ///
+    /// # Errors
+    /// When it cannot be written; the one before is then intact.
+    pub fn save_best(&self) -> Result<()> {
+        self.checkpoint().write(&self.dir.best_checkpoint())
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
         let state = CheckpointState {
             format: 1,
             step: self.steps_done(),
@@ -189,7 +209,7 @@ impl Trainer {
             window: self.window.clone(),
             data: DataMark::of(&self.dataset),
         };
-        self.learner.checkpoint(state).write(&self.dir.last_checkpoint())
+        self.learner.checkpoint(state)
     }
 
     /// The detector for inference, with the averaged weights where the recipe asks for them.

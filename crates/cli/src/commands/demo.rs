@@ -151,7 +151,7 @@ fn contend(contender: &Contender, stage: &Stage) -> anyhow::Result<bool> {
     };
     RunData::in_folder(&dir.join("data")).context("the demo set is not where it was built")?.note(&run)?;
     let task = progress.task(title, trainer.total_steps());
-    let trained = steps(&mut trainer, &run, &task).with_context(|| format!("training of {title}"))?;
+    let trained = steps(&mut trainer, &run, &task, |_| Ok(())).with_context(|| format!("training of {title}"))?;
     let Some(mut timing) = trained else { return Ok(false) };
     let detector = trainer.detector()?;
     let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device };

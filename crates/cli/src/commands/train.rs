@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use equipoise_data::Dataset;
-use equipoise_eval::record::{RunDir, Timing};
+use equipoise_eval::record::{RunDir, Timing, ValidationWriter};
 use equipoise_eval::table::percent;
 use equipoise_loss::registry;
 use equipoise_train::{Recipe, TrainError, Trainer};
@@ -16,7 +16,7 @@ use crate::device::DeviceArgs;
 use crate::output::print;
 use crate::progress::{Progress, Task};
 use crate::run_data::RunData;
-use crate::scoring::Model;
+use crate::scoring::{Model, Validation};
 
 /// Recipes inside the program.
 const RECIPES: [(&str, &str); 3] = [
@@ -147,26 +147,41 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         Trainer::resume(train.clone(), dir.clone(), &device)?
     } else {
         let recipe = args.recipe()?;
+        if recipe.validate_every > 0.0 && val.is_none() {
+            bail!("the recipe has `validate_every`, but there is no validation set; name one with --val");
+        }
         let title = registry::find(&recipe.loss.name)?.card.title;
         Trainer::start(recipe, title, train.clone(), dir.clone(), &device)?
     };
     data.note(&dir)?;
     crate::interrupt::listen();
     let progress = Progress::new();
+    let mut validation = match (&val, trainer.validate_every()) {
+        (Some(val), Some(every)) => {
+            let rows = ValidationWriter::resume(&dir.validation(), trainer.steps_done())?;
+            Some(Validation { val, protocol: &args.protocol, device: &device, every, rows })
+        }
+        _ => None,
+    };
     let task = progress.task("train", trainer.total_steps());
-    let Some(mut timing) = steps(&mut trainer, &dir, &task)? else {
+    let after =
+        |trainer: &Trainer| validation.as_mut().map_or(Ok(()), |validation| validation.after(trainer, &progress));
+    let Some(mut timing) = steps(&mut trainer, &dir, &task, after)? else {
         eprintln!("stopped at step {}; go on with: {}", trainer.steps_done(), args.resume_command());
         return Ok(Outcome::Stopped);
     };
     print(&format!("trained {} steps; checkpoint in {}\n", trainer.steps_done(), dir.last_checkpoint().display()))?;
-    if let Some(val) = val {
+    if let Some(val) = &val {
         let detector = trainer.detector()?;
         let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device: &device };
         let task = progress.task("predict", val.images.len() as u64);
-        let Some(evaluation) = model.score(&dir, &args.protocol, &train, &val, &task, &mut timing)? else {
+        let Some(evaluation) = model.score(&dir, &args.protocol, &train, val, &task, &mut timing)? else {
             eprintln!("stopped before the scores; go on with: {}", args.resume_command());
             return Ok(Outcome::Stopped);
         };
+        if let Some(validation) = &mut validation {
+            validation.add(&trainer, &evaluation.metrics, &progress)?;
+        }
         for (key, value) in evaluation.metrics.iter() {
             print(&format!("{key:<6} {}\n", percent(value)))?;
         }
@@ -175,8 +190,13 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 /// Steps until the run is done, or the user asks to stop (`None`), or something breaks: then a checkpoint is written first,
-/// unless the numbers themselves broke. The times are those of all legs of the run.
-pub fn steps(trainer: &mut Trainer, dir: &RunDir, task: &Task) -> anyhow::Result<Option<Timing>> {
+/// unless the numbers themselves broke. `after` is called after every step. The times are those of all legs of the run.
+pub fn steps(
+    trainer: &mut Trainer,
+    dir: &RunDir,
+    task: &Task,
+    mut after: impl FnMut(&Trainer) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Timing>> {
     let before =
         if trainer.steps_done() > 0 { Timing::read(&dir.timing()).unwrap_or_default() } else { Timing::default() };
     let (started, first) = (Instant::now(), trainer.steps_done());
@@ -194,6 +214,7 @@ pub fn steps(trainer: &mut Trainer, dir: &RunDir, task: &Task) -> anyhow::Result
             Err(error) => return Err(error.into()),
         };
         task.step(&report);
+        after(trainer)?;
         stopped = crate::interrupt::asked();
     }
     task.finish();

@@ -48,6 +48,31 @@ fn a_run_far_from_its_data_finds_them() {
     assert!(ran.code == 2 && ran.err.contains("--gt"), "{}", ran.err);
 }
 
+/// Validation during a run: a row each time, the best checkpoint, and a clear word when there is nothing to validate on.
+#[test]
+fn a_run_that_is_validated_keeps_its_best() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let keys = ["--epochs", "2", "--set", "validate_every=0.5"];
+    fine(dir, &[&train("eqlv2", "run")[..], &keys].concat());
+    let text = std::fs::read_to_string(dir.join("run/validation.csv")).unwrap();
+    let steps: Vec<&str> = text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(steps, ["2", "4", "6", "8"]);
+    let last = text.lines().last().unwrap().split(',').nth(2).unwrap().parse::<f64>().unwrap();
+    assert_eq!(Some(last), metrics_of(dir, "run")["AP"].as_f64());
+    fine(
+        dir,
+        &["predict", "--run", "run/checkpoints/best", "--data", "data/val.json", "--out", "best", "--no-pictures"],
+    );
+    // Going on with a finished run scores it again and leaves one row for each step.
+    fine(dir, &["train", "--out", "run", "--threads", "1", "--resume"]);
+    assert_eq!(std::fs::read_to_string(dir.join("run/validation.csv")).unwrap(), text);
+    let blind = ["train", "--data", "data/train.json", "--recipe", "recipe.toml", "--out", "blind"];
+    let ran = equipoise(dir, &[&blind[..], &keys].concat());
+    assert!(ran.code == 2 && ran.err.contains("--val"), "{}", ran.err);
+}
+
 /// What Ctrl-C does to a training: a checkpoint, the command that goes on, and the exit code of shells.
 #[cfg(unix)]
 #[test]

@@ -10,7 +10,8 @@
 //! | `metrics.json`, `classes.csv` | [`Metrics`], one [`ClassRow`] for each class | yes |
 //! | `timing.json` | wall times and memory | no |
 //! | `report.html`, `figures/` | the report | yes |
-//! | `checkpoints/last` | the training state | yes |
+//! | `validation.csv` | one [`ValidationRow`] for each validation during the run, where the recipe asks for them | yes |
+//! | `checkpoints/last`, `checkpoints/best` | the training state | yes |
 
 mod classes;
 mod history;
@@ -18,6 +19,7 @@ mod ledger;
 mod meta;
 mod metrics;
 mod rows;
+mod validation;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,7 @@ pub use history::{HistoryRow, HistoryWriter, read_history};
 pub use ledger::{LedgerRow, LedgerWriter, final_ledger, ledger_steps, read_ledger, snapshot};
 pub use meta::{DataPaths, RunMeta, Timing};
 pub use metrics::Metrics;
+pub use validation::{ValidationRow, ValidationWriter, read_validation};
 
 use crate::detection::{Detection, parse_detections};
 use crate::error::{EvalError, Result};
@@ -107,6 +110,16 @@ impl RunDir {
     /// `figures/`
     pub fn figures(&self) -> PathBuf {
         self.root.join("figures")
+    }
+
+    /// `validation.csv`
+    pub fn validation(&self) -> PathBuf {
+        self.root.join("validation.csv")
+    }
+
+    /// `checkpoints/best`
+    pub fn best_checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoints").join("best")
     }
 
     /// `checkpoints/last`

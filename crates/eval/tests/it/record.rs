@@ -5,8 +5,9 @@ use std::fs;
 use equipoise_data::{CategoryId, Group};
 use equipoise_eval::protocol::protocol;
 use equipoise_eval::record::{
-    HistoryRow, HistoryWriter, LedgerRow, LedgerWriter, Metrics, RunDir, RunMeta, RunRecord, Timing, class_rows,
-    final_ledger, ledger_steps, read_history, snapshot, write_evaluation,
+    HistoryRow, HistoryWriter, LedgerRow, LedgerWriter, Metrics, RunDir, RunMeta, RunRecord, Timing, ValidationRow,
+    ValidationWriter, class_rows, final_ledger, ledger_steps, read_history, read_validation, snapshot,
+    write_evaluation,
 };
 use equipoise_eval::{EvalError, write_detections};
 
@@ -143,4 +144,26 @@ fn broken_json_is_refused_with_its_place() {
         assert!(error.contains("metrics.json` is not a flat object of metrics: "), "{error}");
         assert!(error.contains("line 1"), "{error}");
     }
+}
+
+#[test]
+fn validation_goes_on_and_knows_its_best() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = RunDir::new(dir.path()).validation();
+    let row = |step: u64, ap: Option<f64>| ValidationRow { step, epoch: step as f64 / 10.0, ap, ..Default::default() };
+    let mut rows = ValidationWriter::resume(&path, 0).unwrap();
+    let better = [(10, Some(0.2)), (20, Some(0.1)), (30, None), (40, Some(0.3)), (40, Some(0.9))];
+    let better = better.map(|(step, ap)| rows.add(&row(step, ap)).unwrap());
+    assert_eq!(better, [true, false, false, true, false]);
+    // From a checkpoint of step 25 on, what came later is not known.
+    let mut rows = ValidationWriter::resume(&path, 25).unwrap();
+    assert!(rows.add(&row(30, Some(0.25))).unwrap());
+    let read = read_validation(&path, &mut Vec::new()).unwrap();
+    assert_eq!(
+        read.iter().map(|row| (row.step, row.ap)).collect::<Vec<_>>(),
+        [(10, Some(0.2)), (20, Some(0.1)), (30, Some(0.25))]
+    );
+    // A new run in an old folder starts anew.
+    drop(ValidationWriter::resume(&path, 0).unwrap());
+    assert!(read_validation(&path, &mut Vec::new()).unwrap().is_empty());
 }

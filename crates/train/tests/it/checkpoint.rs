@@ -128,6 +128,18 @@ fn a_run_goes_on_between_two_rows_as_if_it_had_not_stopped() {
     assert_eq!(rows(&whole), rows(&parts));
 }
 
+/// Threads share work by shape, never by who is free: a run on three threads is the same each time.
+#[test]
+fn a_number_of_threads_gives_the_same_bits_each_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let on_three = |name: &str| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| run(recipe(&["epochs=2", "loader.workers=2"]), &data, &dir.path().join(name)))
+    };
+    assert_eq!(on_three("first"), on_three("second"));
+}
+
 #[test]
 fn other_pictures_with_the_same_classes_are_refused() {
     let dir = tempfile::tempdir().unwrap();
