@@ -42,7 +42,7 @@
 //! }
 //!
 //! // The order of an epoch follows from seed and epoch alone.
-//! let sampler = sampler("repeat-factor", &SamplerConfig { repeat_threshold: 0.1 })?;
+//! let sampler = sampler("repeat-factor", &SamplerConfig { repeat_threshold: 0.1, ..Default::default() })?;
 //! let order = sampler.epoch(&dataset, 7, 0);
 //! println!("{:?}", effective_counts(&dataset, &order));
 //!
@@ -79,6 +79,7 @@ pub use model::{
 };
 pub use picture::{JitterConfig, Picture};
 pub use sampler::{
-    RepeatFactor, SAMPLERS, Sampler, SamplerConfig, SamplerEntry, Uniform, category_factors, image_factors, sampler,
+    ClassAware, InstanceAwareRepeatFactor, RepeatFactor, Rounding, SAMPLERS, Sampler, SamplerConfig, SamplerEntry,
+    SquareRoot, Uniform, category_factors, class_chances, image_factors, mean_frequencies, sampler,
 };
 pub use write::{write_atomically, write_atomically_with};
