@@ -7,6 +7,7 @@
 //! |---|---|
 //! | read COCO or LVIS JSON, checked and dense | [`Dataset::read`], [`Format`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
+//! | count and measure the tail | [`Stats::of`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
 //! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
@@ -67,6 +68,7 @@ mod model;
 pub mod picture;
 mod random;
 mod sampler;
+mod stats;
 mod write;
 
 pub use class_list::ClassList;
@@ -82,4 +84,5 @@ pub use sampler::{
     ClassAware, InstanceAwareRepeatFactor, RepeatFactor, Rounding, SAMPLERS, Sampler, SamplerConfig, SamplerEntry,
     SquareRoot, Uniform, category_factors, class_chances, image_factors, mean_frequencies, sampler,
 };
+pub use stats::{BoxStats, ClassStats, GroupStats, Quantiles, Stats, expected_ratio, gini, imbalance_factor};
 pub use write::{write_atomically, write_atomically_with};

@@ -9,4 +9,5 @@ mod loader;
 mod lvis;
 mod pictures;
 mod samplers;
+mod stats;
 mod write;
