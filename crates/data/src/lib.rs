@@ -8,6 +8,7 @@
 //! | read COCO or LVIS JSON, checked and dense | [`Dataset::read`], [`Format`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
 //! | count and measure the tail | [`Stats::of`] |
+//! | find what is wrong or odd | [`examine`], [`Finding`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
 //! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
@@ -61,6 +62,7 @@
 mod class_list;
 mod counts;
 pub mod demo;
+mod doctor;
 mod error;
 mod format;
 mod loader;
@@ -73,6 +75,7 @@ mod write;
 
 pub use class_list::ClassList;
 pub use counts::{Counts, effective_counts};
+pub use doctor::{Finding, Severity, examine};
 pub use error::{DataError, Result};
 pub use format::{FORMATS, Format, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, write_lvis};
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};

@@ -3,6 +3,7 @@
 mod classes;
 mod coco;
 mod demo;
+mod doctor;
 mod fixture;
 mod hostile;
 mod loader;
