@@ -7,6 +7,8 @@
 //! |---|---|
 //! | read COCO or LVIS JSON, checked and dense | [`Dataset::read`], [`Format`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
+//! | count and measure the tail | [`Stats::of`] |
+//! | find what is wrong or odd | [`examine`], [`Finding`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
 //! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
@@ -42,7 +44,7 @@
 //! }
 //!
 //! // The order of an epoch follows from seed and epoch alone.
-//! let sampler = sampler("repeat-factor", &SamplerConfig { repeat_threshold: 0.1 })?;
+//! let sampler = sampler("repeat-factor", &SamplerConfig { repeat_threshold: 0.1, ..Default::default() })?;
 //! let order = sampler.epoch(&dataset, 7, 0);
 //! println!("{:?}", effective_counts(&dataset, &order));
 //!
@@ -60,6 +62,7 @@
 mod class_list;
 mod counts;
 pub mod demo;
+mod doctor;
 mod error;
 mod format;
 mod loader;
@@ -67,10 +70,12 @@ mod model;
 pub mod picture;
 mod random;
 mod sampler;
+mod stats;
 mod write;
 
 pub use class_list::ClassList;
 pub use counts::{Counts, effective_counts};
+pub use doctor::{Finding, Severity, examine};
 pub use error::{DataError, Result};
 pub use format::{FORMATS, Format, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, write_lvis};
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
@@ -79,6 +84,8 @@ pub use model::{
 };
 pub use picture::{JitterConfig, Picture};
 pub use sampler::{
-    RepeatFactor, SAMPLERS, Sampler, SamplerConfig, SamplerEntry, Uniform, category_factors, image_factors, sampler,
+    ClassAware, InstanceAwareRepeatFactor, RepeatFactor, Rounding, SAMPLERS, Sampler, SamplerConfig, SamplerEntry,
+    SquareRoot, Uniform, category_factors, class_chances, image_factors, mean_frequencies, sampler,
 };
+pub use stats::{BoxStats, ClassStats, GroupStats, Quantiles, Stats, expected_ratio, gini, imbalance_factor};
 pub use write::{write_atomically, write_atomically_with};

@@ -17,7 +17,7 @@ use std::{
 };
 
 pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, write_lvis};
-pub(crate) use tally::UNSEEN_CATEGORIES;
+pub(crate) use tally::{UNSEEN_CATEGORIES, advice, is_counted_elsewhere};
 
 use crate::{DataError, Dataset, Result};
 

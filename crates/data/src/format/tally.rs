@@ -18,6 +18,16 @@ pub enum Oddity {
 }
 
 impl Oddity {
+    const ALL: [Self; 7] = [
+        Self::NoArea,
+        Self::OutsidePicture,
+        Self::AcrossBorder,
+        Self::BadArea,
+        Self::Repeated,
+        Self::RepeatedId,
+        Self::UnknownListed,
+    ];
+
     /// What it is, and what is done about it.
     fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -29,6 +39,64 @@ impl Oddity {
             Self::RepeatedId => ("annotation ids used before", "kept, ids of annotations are not needed"),
             Self::UnknownListed => ("unknown categories in neg_category_ids or not_exhaustive_category_ids", "skipped"),
         }
+    }
+
+    /// Why it matters, and what to do about it.
+    fn advice(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoArea => (
+                "Their objects are lost, and where they are the detector is taught background.",
+                "Draw the boxes anew. bbox is [x, y, width, height], not two corners.",
+            ),
+            Self::OutsidePicture => (
+                "Their objects are lost. Often the boxes belong to another size of the picture.",
+                "Check that bbox is in pixels of the picture, [x, y, width, height], and that width and height of the image are right.",
+            ),
+            Self::AcrossBorder => (
+                "A few are slips; many mean that the boxes belong to another size of the picture or are two corners.",
+                "Check some of them; bbox is [x, y, width, height] in pixels of the picture.",
+            ),
+            Self::BadArea => (
+                "Area decides whether an object is small, medium or large in the scores.",
+                "Leave `area` out, or give the area of the mask in square pixels.",
+            ),
+            Self::Repeated => (
+                "They count twice in the class's frequency, and one of the two is always a missed object when scoring.",
+                "Keep one of each.",
+            ),
+            Self::RepeatedId => (
+                "Nothing here needs the ids, but tools that score with them take two objects for one.",
+                "Number the annotations anew.",
+            ),
+            Self::UnknownListed => (
+                "Either categories are missing from the file, or the lists come from another version of it.",
+                "Add the categories, or remove their ids from the lists.",
+            ),
+        }
+    }
+}
+
+/// Why what is counted under the noun phrase `what` matters, and what to do about it; `None` for a phrase of no oddity.
+pub fn advice(what: &str) -> Option<(&'static str, &'static str)> {
+    Oddity::ALL.into_iter().find(|oddity| oddity.words().0 == what).map(Oddity::advice)
+}
+
+/// Whether the noun phrase `what` is about something that can be counted on the data set itself, without its file.
+pub fn is_counted_elsewhere(what: &str) -> bool {
+    what == UNSEEN_CATEGORIES || what == Oddity::Repeated.words().0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_oddity_has_its_own_advice() {
+        for oddity in Oddity::ALL {
+            assert_eq!(advice(oddity.words().0), Some(oddity.advice()), "{oddity:?}");
+        }
+        assert_eq!(advice("boxes"), None);
+        assert!(is_counted_elsewhere(UNSEEN_CATEGORIES) && !is_counted_elsewhere("boxes with no area"));
     }
 }
 

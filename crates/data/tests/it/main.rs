@@ -3,10 +3,12 @@
 mod classes;
 mod coco;
 mod demo;
+mod doctor;
 mod fixture;
 mod hostile;
 mod loader;
 mod lvis;
 mod pictures;
 mod samplers;
+mod stats;
 mod write;
