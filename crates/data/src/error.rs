@@ -19,7 +19,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// The file is no data set that any of the formats knows.
-    #[error("`{}` is in none of the known formats ({known}): give the JSON file of a data set or the folder that holds it", path.display())]
+    #[error("`{}` is in none of the known formats ({known}): give the file of a data set or the folder that holds it", path.display())]
     UnknownFormat {
         /// The file or folder.
         path: PathBuf,
@@ -45,6 +45,30 @@ pub enum DataError {
         column: usize,
         /// What is wrong and, where it is known, what helps.
         problem: String,
+    },
+    /// A line of a text file (YAML, labels, a table) holds something else than it should.
+    #[error("`{}`, line {line}: {field} is {got}: expected {expected}", path.display())]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The field, key or column.
+        field: String,
+        /// What was found.
+        got: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// A data set has no part of this name.
+    #[error("`{}` has no split `{split}`: the splits that it has: {known}", path.display())]
+    NoSplit {
+        /// The data set's file.
+        path: PathBuf,
+        /// The split asked for.
+        split: String,
+        /// The splits that there are.
+        known: String,
     },
     /// A list that every data set needs is not in the file.
     #[error("`{}` has no `{key}`: a data set in COCO or LVIS format needs `images`, `annotations` and `categories`", path.display())]

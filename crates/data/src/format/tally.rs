@@ -15,6 +15,7 @@ pub enum Oddity {
     Repeated,
     RepeatedId,
     UnknownListed,
+    NoLabels,
 }
 
 impl Oddity {
@@ -28,6 +29,7 @@ impl Oddity {
             Self::Repeated => ("objects with the same image, class and box as another", "kept"),
             Self::RepeatedId => ("annotation ids used before", "kept, ids of annotations are not needed"),
             Self::UnknownListed => ("unknown categories in neg_category_ids or not_exhaustive_category_ids", "skipped"),
+            Self::NoLabels => ("pictures without a label file", "taken as pictures without objects"),
         }
     }
 }

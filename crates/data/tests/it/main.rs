@@ -10,3 +10,4 @@ mod lvis;
 mod pictures;
 mod samplers;
 mod write;
+mod yolo;
