@@ -70,6 +70,24 @@ pub enum DataError {
         /// The splits that there are.
         known: String,
     },
+    /// A format that is read, but not written.
+    #[error("data sets in {format} format are read, not written: write them in another format")]
+    ReadOnlyFormat {
+        /// Name of the format.
+        format: &'static str,
+    },
+    /// A data set was to be written over the file that it was read from.
+    #[error("`{}` is the file that the data set was read from: name another", path.display())]
+    OverSource {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder was to be written where there is something already.
+    #[error("`{}` is in the way: name a new folder or an empty one", path.display())]
+    Occupied {
+        /// What is there.
+        path: PathBuf,
+    },
     /// A list that every data set needs is not in the file.
     #[error("`{}` has no `{key}`: a data set in COCO or LVIS format needs `images`, `annotations` and `categories`", path.display())]
     MissingKey {

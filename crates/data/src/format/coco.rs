@@ -8,8 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Format, Peek, index::index, json::JsonFile, locate, lvis};
-use crate::{DataError, Dataset, Result};
+use super::{
+    Format, Peek,
+    index::index,
+    json::JsonFile,
+    json_write::{Flavour, write_json},
+    locate, lvis,
+    write::{counts_from_elsewhere, federated_images, losses},
+};
+use crate::{DataError, Dataset, Lost, Result, WriteConfig};
 
 /// Name of the annotation file in exports of Roboflow, one in each split's folder.
 const ROBOFLOW: &str = "_annotations.coco.json";
@@ -38,6 +45,11 @@ impl Format for Coco {
         let file = JsonFile::read(source)?;
         let order = if file.has_lvis_fields() { lvis::PICTURE_NAMES } else { locate::FILE_NAME_FIRST };
         index(source, file, images, order)
+    }
+
+    fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_json(dataset, to, Flavour::Coco)?;
+        Ok(losses([federated_images(dataset), counts_from_elsewhere(dataset)]))
     }
 }
 

@@ -9,8 +9,14 @@
 
 use std::path::Path;
 
-use super::{Format, Peek, index::index, json::JsonFile, locate::NamedBy};
-use crate::{Dataset, Result};
+use super::{
+    Format, Peek,
+    index::index,
+    json::JsonFile,
+    json_write::{Flavour, write_json},
+    locate::NamedBy,
+};
+use crate::{Dataset, Lost, Result, WriteConfig};
 
 /// Where LVIS names its pictures, best first. Sets that are not made of COCO pictures have `file_name` only.
 pub const PICTURE_NAMES: &[NamedBy] = &[NamedBy::UrlTail, NamedBy::File, NamedBy::UrlEnd, NamedBy::File2017];
@@ -30,5 +36,10 @@ impl Format for Lvis {
 
     fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
         index(source, JsonFile::read(source)?, images, PICTURE_NAMES)
+    }
+
+    fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_json(dataset, to, Flavour::Lvis)?;
+        Ok(Vec::new())
     }
 }

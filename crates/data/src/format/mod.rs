@@ -1,4 +1,4 @@
-//! Data set formats: which one a file is in, and reading it into a [`Dataset`].
+//! Data set formats: which one a file is in, reading it into a [`Dataset`], and writing it.
 //!
 //! A format is one file with an implementation of [`Format`] and one line in [`FORMATS`].
 
@@ -7,11 +7,13 @@ mod boxes;
 mod coco;
 mod index;
 mod json;
+mod json_write;
 mod locate;
 mod lvis;
 mod lvis_file;
 mod tally;
 mod text;
+mod write;
 mod yaml;
 mod yolo;
 
@@ -22,6 +24,9 @@ use std::{
 };
 
 pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, write_lvis};
+pub use write::{Lost, WriteConfig, write, write_with};
+pub use yolo::write_yolo;
+
 pub(crate) use tally::UNSEEN_CATEGORIES;
 
 use crate::{DataError, Dataset, Result};
@@ -55,6 +60,14 @@ pub trait Format: Sync {
     fn read_split(&self, source: &Path, _images: Option<&Path>, split: &str) -> Result<Dataset> {
         let known = format!("none, since a file in {} format is one; name the file of the split", self.name());
         Err(DataError::NoSplit { path: source.to_path_buf(), split: split.into(), known })
+    }
+
+    /// Writes `dataset` to `to` and says what the format cannot hold; called by [`write`], which keeps it off the data set's own file.
+    ///
+    /// # Errors
+    /// [`DataError::ReadOnlyFormat`] when the format is not written, else as [`write`].
+    fn write(&self, _dataset: &Dataset, _to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        Err(DataError::ReadOnlyFormat { format: self.name() })
     }
 }
 

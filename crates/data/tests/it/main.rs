@@ -10,4 +10,5 @@ mod lvis;
 mod pictures;
 mod samplers;
 mod write;
+mod write_formats;
 mod yolo;

@@ -9,11 +9,13 @@
 mod config;
 mod labels;
 mod pictures;
+mod write;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+pub use self::write::write_yolo;
 use self::{
     config::DataYaml,
     labels::{Row, read_labels, to_pixels},
@@ -25,7 +27,7 @@ use super::{
     boxes::{box_area, clip},
     tally::{Oddity, Tally},
 };
-use crate::{CategoryId, Dataset, ImageId, ImageRecord, Object, Result, picture};
+use crate::{CategoryId, Dataset, ImageId, ImageRecord, Lost, Object, Result, WriteConfig, picture};
 
 /// Names of the file that describes a data set, as exporters write it.
 const FILE_NAMES: &[&str] = &["data.yaml", "data.yml"];
@@ -66,6 +68,10 @@ impl Format for Yolo {
         }
         let names = yaml.names.into_iter().enumerate().map(|(k, name)| (CategoryId(k as u64), name));
         Ok(assemble(source, names, records, false, tally))
+    }
+
+    fn write(&self, dataset: &Dataset, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_yolo(&[(TRAINING, dataset)], to, config)
     }
 }
 
