@@ -5,7 +5,7 @@
 //!
 //! | step | item |
 //! |---|---|
-//! | read COCO JSON, LVIS JSON or YOLO folders, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Format`] |
+//! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Format`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |

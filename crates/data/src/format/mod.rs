@@ -11,6 +11,7 @@ mod json_write;
 mod locate;
 mod lvis;
 mod lvis_file;
+mod open_images;
 mod tally;
 mod text;
 mod write;
@@ -72,7 +73,7 @@ pub trait Format: Sync {
 }
 
 /// The formats, in the order in which they are tried. COCO is last, since it takes every JSON file.
-pub const FORMATS: &[&dyn Format] = &[&yolo::Yolo, &lvis::Lvis, &coco::Coco];
+pub const FORMATS: &[&dyn Format] = &[&yolo::Yolo, &open_images::OpenImages, &lvis::Lvis, &coco::Coco];
 
 /// Bytes looked at from each end of a file.
 const PEEK_BYTES: u64 = 64 * 1024;

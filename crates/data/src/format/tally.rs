@@ -16,6 +16,8 @@ pub enum Oddity {
     RepeatedId,
     UnknownListed,
     NoLabels,
+    UnknownLabel,
+    AbsentObject,
 }
 
 impl Oddity {
@@ -30,6 +32,8 @@ impl Oddity {
             Self::RepeatedId => ("annotation ids used before", "kept, ids of annotations are not needed"),
             Self::UnknownListed => ("unknown categories in neg_category_ids or not_exhaustive_category_ids", "skipped"),
             Self::NoLabels => ("pictures without a label file", "taken as pictures without objects"),
+            Self::UnknownLabel => ("image-level labels of classes that are not described", "skipped"),
+            Self::AbsentObject => ("classes listed as absent beside a box of theirs", "the box is kept"),
         }
     }
 }

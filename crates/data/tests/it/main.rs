@@ -7,6 +7,7 @@ mod fixture;
 mod hostile;
 mod loader;
 mod lvis;
+mod open_images;
 mod pictures;
 mod samplers;
 mod write;
