@@ -19,7 +19,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// The file is no data set that any of the formats knows.
-    #[error("`{}` is in none of the known formats ({known}): give the JSON file of a data set or the folder that holds it", path.display())]
+    #[error("`{}` is in none of the known formats ({known}): give the file of a data set or the folder that holds it", path.display())]
     UnknownFormat {
         /// The file or folder.
         path: PathBuf,
@@ -45,6 +45,48 @@ pub enum DataError {
         column: usize,
         /// What is wrong and, where it is known, what helps.
         problem: String,
+    },
+    /// A line of a text file (YAML, labels, a table) holds something else than it should.
+    #[error("`{}`, line {line}: {field} is {got}: expected {expected}", path.display())]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The field, key or column.
+        field: String,
+        /// What was found.
+        got: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// A data set has no part of this name.
+    #[error("`{}` has no split `{split}`: the splits that it has: {known}", path.display())]
+    NoSplit {
+        /// The data set's file.
+        path: PathBuf,
+        /// The split asked for.
+        split: String,
+        /// The splits that there are.
+        known: String,
+    },
+    /// A format that is read, but not written.
+    #[error("data sets in {format} format are read, not written: write them in another format")]
+    ReadOnlyFormat {
+        /// Name of the format.
+        format: &'static str,
+    },
+    /// A data set was to be written over the file that it was read from.
+    #[error("`{}` is the file that the data set was read from: name another", path.display())]
+    OverSource {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder was to be written where there is something already.
+    #[error("`{}` is in the way: name a new folder or an empty one", path.display())]
+    Occupied {
+        /// What is there.
+        path: PathBuf,
     },
     /// A list that every data set needs is not in the file.
     #[error("`{}` has no `{key}`: a data set in COCO or LVIS format needs `images`, `annotations` and `categories`", path.display())]

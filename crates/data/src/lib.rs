@@ -5,13 +5,14 @@
 //!
 //! | step | item |
 //! |---|---|
-//! | read COCO or LVIS JSON, checked and dense | [`Dataset::read`], [`Format`] |
+//! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Format`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
 //! | count and measure the tail | [`Stats::of`] |
 //! | find what is wrong or odd | [`examine`], [`Finding`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
 //! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
+//! | write a data set in another format, and hear what is lost | [`write()`], [`Lost`], [`write_yolo`] |
 //! | write LVIS JSON; write any file whole or not at all | [`write_lvis`], [`write_atomically`] |
 //! | tell whether a checkpoint fits | [`ClassList`] |
 //! | a long-tailed set from nothing | [`demo`] |
@@ -77,7 +78,10 @@ pub use class_list::ClassList;
 pub use counts::{Counts, effective_counts};
 pub use doctor::{Finding, Severity, examine};
 pub use error::{DataError, Result};
-pub use format::{FORMATS, Format, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, write_lvis};
+pub use format::{
+    FORMATS, Format, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, WriteConfig, write,
+    write_lvis, write_with, write_yolo,
+};
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
 pub use model::{
     Category, CategoryId, ClassIndex, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object, Warning,

@@ -53,7 +53,8 @@ fn fill(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
     out.into_inner().map_err(|e| e.into_error())?.sync_all()
 }
 
-fn temporary_name(path: &Path) -> PathBuf {
+/// A name beside `path` that no file has.
+pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

@@ -8,8 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Format, Peek, index::index, json::JsonFile, locate, lvis};
-use crate::{DataError, Dataset, Result};
+use super::{
+    Format, Peek,
+    index::index,
+    json::JsonFile,
+    json_write::{Flavour, write_json},
+    locate, lvis,
+    write::{counts_from_elsewhere, federated_images, losses},
+};
+use crate::{DataError, Dataset, Lost, Result, WriteConfig};
 
 /// Name of the annotation file in exports of Roboflow, one in each split's folder.
 const ROBOFLOW: &str = "_annotations.coco.json";
@@ -26,30 +33,24 @@ impl Format for Coco {
         is_json_name(&file.path) || file.head.trim_ascii_start().first() == Some(&b'{')
     }
 
+    fn files_in(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        if folder.join(ROBOFLOW).is_file() {
+            return Ok(vec![folder.join(ROBOFLOW)]);
+        }
+        let found = json_files(folder)?;
+        if found.is_empty() { json_files(&folder.join("annotations")) } else { Ok(found) }
+    }
+
     fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
         let file = JsonFile::read(source)?;
         let order = if file.has_lvis_fields() { lvis::PICTURE_NAMES } else { locate::FILE_NAME_FIRST };
         index(source, file, images, order)
     }
-}
 
-/// The JSON data set in folder `path` or in its folder `annotations`; `None` when there is none or `path` is no folder.
-pub fn json_in(path: &Path) -> Result<Option<PathBuf>> {
-    if path.join(ROBOFLOW).is_file() {
-        return Ok(Some(path.join(ROBOFLOW)));
+    fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_json(dataset, to, Flavour::Coco)?;
+        Ok(losses([federated_images(dataset), counts_from_elsewhere(dataset)]))
     }
-    for folder in [path.to_path_buf(), path.join("annotations")] {
-        let found = json_files(&folder)?;
-        match found.as_slice() {
-            [] => continue,
-            [one] => return Ok(Some(one.clone())),
-            many => {
-                let names: Vec<_> = many.iter().map(|p| format!("`{}`", p.display())).collect();
-                return Err(DataError::AmbiguousFolder { path: path.to_path_buf(), found: names.join(", ") });
-            }
-        }
-    }
-    Ok(None)
 }
 
 fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {

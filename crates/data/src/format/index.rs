@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    boxes::{clip, count_repeated, object_area},
     json::{JsonAnnotation, JsonCategory, JsonFile, JsonImage},
     locate::{NamedBy, Pictures},
     tally::{Oddity, Tally},
@@ -17,9 +18,6 @@ use crate::{
     Category, CategoryId, ClassIndex, Counts, DataError, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object,
     Result, picture,
 };
-
-/// A box may pass the border by this many pixels before it is counted as odd: annotation tools round.
-const BORDER_TOLERANCE: f64 = 0.5;
 
 /// Largest width and height taken seriously, in pixels.
 const MAX_SIDE: f64 = 1e6;
@@ -154,7 +152,8 @@ fn add_objects(
         if annotation.id.is_some_and(|id| !ids.insert(id)) {
             tally.add(Oddity::RepeatedId, name);
         }
-        if !corners(annotation.bbox).iter().chain(&annotation.bbox).all(|v| v.is_finite()) {
+        let written = corners(annotation.bbox);
+        if !written.iter().chain(&annotation.bbox).all(|v| v.is_finite()) {
             return Err(DataError::NonFiniteBox {
                 path: source.to_path_buf(),
                 annotation: name(),
@@ -163,7 +162,7 @@ fn add_objects(
         }
         let record = &mut records[image];
         let example = || format!("{} of image {}, bbox {:?}", name(), annotation.image_id, annotation.bbox);
-        if let Some(bbox) = clip(annotation.bbox, record, tally, &example) {
+        if let Some(bbox) = clip(written, [record.width, record.height], tally, &example) {
             let area = object_area(annotation.area, bbox, tally, &name);
             record.objects.push(Object { class, bbox, area, crowd: annotation.iscrowd.0 });
         }
@@ -174,47 +173,4 @@ fn add_objects(
 /// `[x, y, width, height]` to `[x1, y1, x2, y2]`.
 fn corners([x, y, width, height]: [f64; 4]) -> [f64; 4] {
     [x, y, x + width, y + height]
-}
-
-/// The part of the box inside the picture; `None` when there is none.
-fn clip(bbox: [f64; 4], image: &ImageRecord, tally: &mut Tally, example: &dyn Fn() -> String) -> Option<[f32; 4]> {
-    if bbox[2] <= 0.0 || bbox[3] <= 0.0 {
-        tally.add(Oddity::NoArea, example);
-        return None;
-    }
-    let limit = [image.width, image.height, image.width, image.height].map(f64::from);
-    let written = corners(bbox);
-    let clipped: [f64; 4] = std::array::from_fn(|i| written[i].clamp(0.0, limit[i]));
-    let [x1, y1, x2, y2] = clipped.map(|v| v as f32);
-    // Both ends are compared after rounding to f32: a box can lose its area there.
-    if x2 <= x1 || y2 <= y1 {
-        let inside = clipped[2] > clipped[0] && clipped[3] > clipped[1];
-        tally.add(if inside { Oddity::NoArea } else { Oddity::OutsidePicture }, example);
-        return None;
-    }
-    if written.iter().zip(clipped).any(|(w, c)| (w - c).abs() > BORDER_TOLERANCE) {
-        tally.add(Oddity::AcrossBorder, example);
-    }
-    Some([x1, y1, x2, y2])
-}
-
-fn object_area(written: Option<f64>, [x1, y1, x2, y2]: [f32; 4], tally: &mut Tally, name: &dyn Fn() -> String) -> f64 {
-    match written {
-        Some(area) if area.is_finite() && area >= 0.0 => return area,
-        Some(area) => tally.add(Oddity::BadArea, || format!("{} has area {area}", name())),
-        None => {}
-    }
-    f64::from(x2 - x1) * f64::from(y2 - y1)
-}
-
-fn count_repeated(records: &[ImageRecord], tally: &mut Tally) {
-    let mut seen = HashSet::new();
-    for record in records {
-        seen.clear();
-        for object in &record.objects {
-            if !seen.insert((object.class, object.bbox.map(f32::to_bits))) {
-                tally.add(Oddity::Repeated, || format!("image {}, box {:?}", record.id.0, object.bbox));
-            }
-        }
-    }
 }

@@ -19,15 +19,21 @@ pub enum NamedBy {
     UrlTail,
     /// The last part of `coco_url`.
     UrlEnd,
+    /// `file_name` by the rule of 2017, where LVIS v0.5 kept that of 2014: `000000000009.jpg` for `COCO_val2014_000000000009.jpg`.
+    File2017,
 }
 
 /// The order for COCO.
-pub const FILE_NAME_FIRST: &[NamedBy] = &[NamedBy::File, NamedBy::UrlTail, NamedBy::UrlEnd];
+pub const FILE_NAME_FIRST: &[NamedBy] = &[NamedBy::File, NamedBy::UrlTail, NamedBy::UrlEnd, NamedBy::File2017];
 
 impl NamedBy {
     fn name(self, image: &JsonImage) -> Option<String> {
         let parts = match self {
             Self::File => return image.file_name.clone().filter(|name| !name.is_empty()),
+            Self::File2017 => {
+                let (_, name) = image.file_name.as_deref()?.strip_prefix("COCO_")?.rsplit_once('_')?;
+                return (!name.is_empty()).then(|| name.to_owned());
+            }
             Self::UrlTail => 2,
             Self::UrlEnd => 1,
         };

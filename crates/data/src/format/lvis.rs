@@ -3,15 +3,23 @@
 //! Differences from COCO: categories have `frequency`, `image_count`, `instance_count`; images have `neg_category_ids` and
 //! `not_exhaustive_category_ids`; pictures are named by `coco_url`.
 //!
+//! Version 0.5 has the same fields, but its `file_name` is that of COCO 2014 while its pictures are those of 2017.
+//!
 //! Trap: the validation set of LVIS v1 mixes pictures of `train2017` and `val2017`, so the last *two* parts of the URL are needed.
 
 use std::path::Path;
 
-use super::{Format, Peek, index::index, json::JsonFile, locate::NamedBy};
-use crate::{Dataset, Result};
+use super::{
+    Format, Peek,
+    index::index,
+    json::JsonFile,
+    json_write::{Flavour, write_json},
+    locate::NamedBy,
+};
+use crate::{Dataset, Lost, Result, WriteConfig};
 
 /// Where LVIS names its pictures, best first. Sets that are not made of COCO pictures have `file_name` only.
-pub const PICTURE_NAMES: &[NamedBy] = &[NamedBy::UrlTail, NamedBy::File, NamedBy::UrlEnd];
+pub const PICTURE_NAMES: &[NamedBy] = &[NamedBy::UrlTail, NamedBy::File, NamedBy::UrlEnd, NamedBy::File2017];
 
 /// The LVIS format.
 pub struct Lvis;
@@ -28,5 +36,10 @@ impl Format for Lvis {
 
     fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
         index(source, JsonFile::read(source)?, images, PICTURE_NAMES)
+    }
+
+    fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_json(dataset, to, Flavour::Lvis)?;
+        Ok(Vec::new())
     }
 }

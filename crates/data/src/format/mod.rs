@@ -1,14 +1,22 @@
-//! Data set formats: which one a file is in, and reading it into a [`Dataset`].
+//! Data set formats: which one a file is in, reading it into a [`Dataset`], and writing it.
 //!
 //! A format is one file with an implementation of [`Format`] and one line in [`FORMATS`].
 
+mod assemble;
+mod boxes;
 mod coco;
 mod index;
 mod json;
+mod json_write;
 mod locate;
 mod lvis;
 mod lvis_file;
+mod open_images;
 mod tally;
+mod text;
+mod write;
+mod yaml;
+mod yolo;
 
 use std::{
     fs::{self, File},
@@ -17,6 +25,9 @@ use std::{
 };
 
 pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, write_lvis};
+pub use write::{Lost, WriteConfig, write, write_with};
+pub use yolo::write_yolo;
+
 pub(crate) use tally::{UNSEEN_CATEGORIES, advice, is_counted_elsewhere};
 
 use crate::{DataError, Dataset, Result};
@@ -34,10 +45,35 @@ pub trait Format: Sync {
     /// # Errors
     /// A [`DataError`] that names the file and the field when the data set cannot be used.
     fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset>;
+
+    /// Files in `folder` that could be a data set of this format; more than one is not decided between.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] when the folder cannot be read.
+    fn files_in(&self, _folder: &Path) -> Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+
+    /// Reads the part `split` ("train", "val", "test") of the data set in `source`, where one file names several.
+    ///
+    /// # Errors
+    /// As [`Format::read`], and [`DataError::NoSplit`] when there is no such part, as in all formats with a file for each.
+    fn read_split(&self, source: &Path, _images: Option<&Path>, split: &str) -> Result<Dataset> {
+        let known = format!("none, since a file in {} format is one; name the file of the split", self.name());
+        Err(DataError::NoSplit { path: source.to_path_buf(), split: split.into(), known })
+    }
+
+    /// Writes `dataset` to `to` and says what the format cannot hold; called by [`write`], which keeps it off the data set's own file.
+    ///
+    /// # Errors
+    /// [`DataError::ReadOnlyFormat`] when the format is not written, else as [`write`].
+    fn write(&self, _dataset: &Dataset, _to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        Err(DataError::ReadOnlyFormat { format: self.name() })
+    }
 }
 
-/// The formats, in the order in which they are tried.
-pub const FORMATS: &[&dyn Format] = &[&lvis::Lvis, &coco::Coco];
+/// The formats, in the order in which they are tried. COCO is last, since it takes every JSON file.
+pub const FORMATS: &[&dyn Format] = &[&yolo::Yolo, &open_images::OpenImages, &lvis::Lvis, &coco::Coco];
 
 /// Bytes looked at from each end of a file.
 const PEEK_BYTES: u64 = 64 * 1024;
@@ -80,22 +116,50 @@ impl Peek {
 }
 
 impl Dataset {
-    /// Reads a data set in any of the [`FORMATS`].
+    /// Reads a data set in any of the [`FORMATS`]; of one with several splits, the training set.
     ///
-    /// `path` is a file or a folder that holds one. Without `images`, pictures are looked for in the folder of the file, in its
-    /// subfolders, and in the folder above with its subfolders: the first of these where the first picture exists is used for all.
+    /// `path` is a file or a folder that holds one. Without `images`, the pictures of a JSON file are looked for in the folder of the
+    /// file, in its subfolders, and in the folder above with its subfolders: the first of these where the first picture exists is
+    /// used for all. `data.yaml` says where its pictures are; `images` is then used instead.
     ///
     /// # Errors
     /// A [`DataError`] that names the file and the field when the data set cannot be used. What can be survived is counted in
     /// [`Dataset::warnings`].
     pub fn read(path: &Path, images: Option<&Path>) -> Result<Self> {
-        let peek = Peek::at(&coco::json_in(path)?.unwrap_or_else(|| path.to_path_buf()))?;
-        match FORMATS.iter().find(|f| f.detects(&peek)) {
-            Some(format) => format.read(&peek.path, images),
-            None => Err(DataError::UnknownFormat {
-                path: path.to_path_buf(),
-                known: FORMATS.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "),
-            }),
+        let (format, file) = format_of(path)?;
+        format.read(&file, images)
+    }
+
+    /// Reads one split ("train", "val", "test") of a data set whose file names several, as `data.yaml` does.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`], and [`DataError::NoSplit`] when there is no such split.
+    pub fn read_split(path: &Path, images: Option<&Path>, split: &str) -> Result<Self> {
+        let (format, file) = format_of(path)?;
+        format.read_split(&file, images, split)
+    }
+}
+
+/// The format of the data set at `path`, and its file when `path` is a folder.
+fn format_of(path: &Path) -> Result<(&'static dyn Format, PathBuf)> {
+    let mut file = path.to_path_buf();
+    if path.is_dir() {
+        let found = FORMATS.iter().map(|f| f.files_in(path)).collect::<Result<Vec<_>>>()?.concat();
+        match found.as_slice() {
+            [] => {}
+            [one] => file.clone_from(one),
+            many => {
+                let names: Vec<_> = many.iter().map(|p| format!("`{}`", p.display())).collect();
+                return Err(DataError::AmbiguousFolder { path: path.to_path_buf(), found: names.join(", ") });
+            }
         }
+    }
+    let peek = Peek::at(&file)?;
+    match FORMATS.iter().find(|f| f.detects(&peek)) {
+        Some(&format) => Ok((format, file)),
+        None => Err(DataError::UnknownFormat {
+            path: path.to_path_buf(),
+            known: FORMATS.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "),
+        }),
     }
 }

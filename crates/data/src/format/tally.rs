@@ -15,6 +15,9 @@ pub enum Oddity {
     Repeated,
     RepeatedId,
     UnknownListed,
+    NoLabels,
+    UnknownLabel,
+    AbsentObject,
 }
 
 impl Oddity {
@@ -38,6 +41,9 @@ impl Oddity {
             Self::Repeated => ("objects with the same image, class and box as another", "kept"),
             Self::RepeatedId => ("annotation ids used before", "kept, ids of annotations are not needed"),
             Self::UnknownListed => ("unknown categories in neg_category_ids or not_exhaustive_category_ids", "skipped"),
+            Self::NoLabels => ("pictures without a label file", "taken as pictures without objects"),
+            Self::UnknownLabel => ("image-level labels of classes that are not described", "skipped"),
+            Self::AbsentObject => ("classes listed as absent beside a box of theirs", "the box is kept"),
         }
     }
 

@@ -128,7 +128,10 @@ fn a_folder_stands_for_the_one_file_in_it() {
     assert!(error.contains("instances.json") && error.contains("more.json"), "{error}");
     folder.file("empty/readme.txt", "nothing");
     let error = Dataset::read(&folder.path().join("empty"), None).unwrap_err();
-    assert!(matches!(&error, DataError::UnknownFormat { known, .. } if known == "lvis, coco"), "{error}");
+    assert!(
+        matches!(&error, DataError::UnknownFormat { known, .. } if known == "yolo, openimages, lvis, coco"),
+        "{error}"
+    );
 }
 
 #[test]

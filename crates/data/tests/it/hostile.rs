@@ -128,7 +128,7 @@ proptest! {
 }
 
 /// What every part relies on.
-fn check(data: &Dataset) -> Result<(), TestCaseError> {
+pub fn check(data: &Dataset) -> Result<(), TestCaseError> {
     for image in &data.images {
         prop_assert!(image.width > 0 && image.height > 0);
         for object in &image.objects {

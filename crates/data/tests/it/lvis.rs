@@ -179,3 +179,28 @@ fn a_validation_set_with_other_classes_is_refused() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+/// A file in the manner of LVIS v0.5: `file_name` by the rule of COCO 2014, without `coco_url`.
+const V05: &str = r#"{"info": {"version": "0.5"}, "licenses": [], "categories": [
+        {"id": 1, "name": "acorn", "synset": "acorn.n.01", "synonyms": ["acorn"], "def": "a nut", "image_count": 4,
+         "instance_count": 20, "frequency": "r"},
+        {"id": 2, "name": "yak", "synset": "yak.n.01", "image_count": 40, "instance_count": 41}],
+    "images": [{"id": 9, "file_name": "COCO_val2014_000000000009.jpg", "width": 9, "height": 8,
+        "not_exhaustive_category_ids": [2], "neg_category_ids": [1]}],
+    "annotations": [{"id": 1, "image_id": 9, "category_id": 2, "bbox": [1, 1, 2, 2], "area": 3.5, "segmentation": [[1, 1, 3, 1, 3, 3]]}]}"#;
+
+#[test]
+fn version_0_5_names_pictures_by_file_name() {
+    // Beside the pictures of COCO 2014 as well as beside those of 2017, which are the same under shorter names.
+    for picture in ["val2014/COCO_val2014_000000000009.jpg", "val2017/000000000009.jpg"] {
+        let folder = Folder::new();
+        let path = folder.file("annotations/lvis_v0.5_val.json", V05);
+        folder.file(picture, "");
+        let data = Dataset::read(&path, None).unwrap();
+        assert!(data.federated && data.images[0].path == folder.path().join(picture), "{:?}", data.images[0].path);
+        assert_eq!((&data.images[0].negative[..], &data.images[0].not_exhaustive[..]), (&[0][..], &[1][..]));
+        let found: Vec<_> = data.categories.iter().map(|c| (c.group, c.images, c.instances)).collect();
+        let expected = [(Group::Rare, 4, 20), (Group::Common, 40, 41)];
+        assert_eq!(found, expected, "a group that is missing follows from image_count");
+    }
+}

@@ -1,0 +1,60 @@
+//! `data stats`, `doctor` and `preview`.
+
+use serde_json::Value;
+
+use crate::program::{equipoise, fine, refused};
+use crate::world::write;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn statistics_count_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let text = fine(dir, &["data", "stats", "data/train.json", "--classes", "--svg", "tail.svg"]);
+    for part in ["8 images, 0 of them without objects", "8 objects", "2 classes", "imbalance factor 1, Gini of images 0.00"] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert!(std::fs::read_to_string(dir.join("tail.svg")).unwrap().contains("</svg>"));
+    let stats = json(&fine(dir, &["data", "stats", "data/train.json", "--json"]));
+    assert_eq!((&stats["images"], &stats["classes"][1]["name"]), (&8.into(), &"yak".into()));
+    assert!(refused(dir, &["data", "stats", "nope.json"]).contains("`nope.json`"));
+}
+
+/// The two sets of this world share their pictures, which the doctor must see, and only when it may open them.
+#[test]
+fn the_doctor_finds_pictures_in_both_sets() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let both = ["data", "doctor", "data/train.json", "--val", "data/val.json"];
+    let ran = equipoise(dir, &both);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("error: ") && ran.out.contains("why") && ran.out.contains("fix"), "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+    let blind = equipoise(dir, &[&both[..], &["--no-pictures"]].concat());
+    assert_eq!(blind.code, 0, "{}{}", blind.out, blind.err);
+    let findings = json(&equipoise(dir, &[&both[..], &["--json"]].concat()).out);
+    assert!(findings.as_array().unwrap().iter().any(|finding| finding["severity"] == "error"), "{findings}");
+    std::fs::remove_file(dir.join("data/train/3.png")).unwrap();
+    let ran = equipoise(dir, &["data", "doctor", "data/train.json"]);
+    assert!(ran.code == 1 && ran.out.contains("3.png"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_sampler_that_does_nothing_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let ran = equipoise(dir, &["data", "preview", "data/train.json"]);
+    assert!(ran.code == 0 && ran.err.contains("changes nothing"), "{}{}", ran.out, ran.err);
+    let args = ["data", "preview", "data/train.json", "--sampler", "class-aware", "--json"];
+    let preview = json(&fine(dir, &args));
+    assert!(preview["changes_nothing"].is_null());
+    assert_eq!(preview["images_per_epoch"], 8.0);
+    assert!(refused(dir, &["data", "preview", "data/train.json", "--sampler", "rfs"]).contains("repeat-factor"));
+}

@@ -1,0 +1,200 @@
+//! Writing a [`Dataset`] as COCO or LVIS JSON.
+//!
+//! Boxes are written as `[x, y, width, height]` in the fewest digits from which the corners come back bit for bit: a width rounded by
+//! itself moves the right edge.
+
+use std::{
+    io,
+    path::{self, Path},
+};
+
+use serde::{Serialize, Serializer};
+
+use crate::{CategoryId, Dataset, Group, ImageId, ImageRecord, Result, write_atomically_with};
+
+/// Which of the two is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Without groups, counts and federated lists.
+    Coco,
+    /// With all of them.
+    Lvis,
+}
+
+#[derive(Serialize)]
+struct File<C: Serialize, I: Serialize, A: Serialize> {
+    categories: C,
+    images: I,
+    annotations: A,
+}
+
+#[derive(Serialize)]
+struct CategoryRow<'a> {
+    id: CategoryId,
+    name: &'a str,
+    #[serde(flatten)]
+    lvis: Option<CategoryLvis<'a>>,
+}
+
+/// What programs for LVIS look for. `synset`, `synonyms` and `def` are not part of a [`Dataset`]; the name stands for them.
+#[derive(Serialize)]
+struct CategoryLvis<'a> {
+    synset: &'a str,
+    synonyms: [&'a str; 1],
+    def: &'a str,
+    frequency: Group,
+    image_count: u64,
+    instance_count: u64,
+}
+
+#[derive(Serialize)]
+struct ImageRow<'a> {
+    id: ImageId,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    file_name: &'a str,
+    width: u32,
+    height: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neg_category_ids: Option<Vec<CategoryId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_exhaustive_category_ids: Option<Vec<CategoryId>>,
+}
+
+#[derive(Serialize)]
+struct AnnotationRow {
+    id: usize,
+    image_id: ImageId,
+    category_id: CategoryId,
+    bbox: [f64; 4],
+    area: f64,
+    iscrowd: u8,
+    segmentation: [[f64; 0]; 0],
+}
+
+/// A list that is made while it is written: a million annotations are never held.
+struct Rows<F>(F);
+
+impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Rows<F> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
+}
+
+/// Writes `dataset` to `to`, whole or not at all.
+///
+/// A data set that is not federated has every class judged in every picture. LVIS can say so only by listing, in each picture, all
+/// classes without an object there as absent.
+pub fn write_json(dataset: &Dataset, to: &Path, flavour: Flavour) -> Result<()> {
+    write_atomically_with(to, |out| {
+        require_finite(dataset)?;
+        let folder = path::absolute(to)?.parent().map(Path::to_path_buf).unwrap_or_default();
+        let names = dataset.images.iter().map(|image| file_name(image, &folder)).collect::<io::Result<Vec<_>>>()?;
+        let file = File {
+            categories: Rows(|| categories(dataset, flavour)),
+            images: Rows(|| dataset.images.iter().zip(&names).map(|(i, name)| image_row(dataset, i, name, flavour))),
+            annotations: Rows(|| annotations(dataset)),
+        };
+        serde_json::to_writer(&mut *out, &file).map_err(io::Error::from)?;
+        out.write_all(b"\n")
+    })
+}
+
+fn categories(dataset: &Dataset, flavour: Flavour) -> impl Iterator<Item = CategoryRow<'_>> {
+    dataset.categories.iter().map(move |c| CategoryRow {
+        id: c.id,
+        name: &c.name,
+        lvis: (flavour == Flavour::Lvis).then_some(CategoryLvis {
+            synset: &c.name,
+            synonyms: [&c.name],
+            def: &c.name,
+            frequency: c.group,
+            image_count: c.images,
+            instance_count: c.instances,
+        }),
+    })
+}
+
+fn image_row<'a>(dataset: &Dataset, image: &ImageRecord, file_name: &'a str, flavour: Flavour) -> ImageRow<'a> {
+    let lvis = flavour == Flavour::Lvis;
+    let ids = |classes: &[usize]| classes.iter().map(|&k| dataset.categories[k].id).collect();
+    let absent = || {
+        let mut present = vec![false; dataset.num_classes()];
+        image.objects.iter().for_each(|o| present[o.class] = true);
+        (0..dataset.num_classes()).filter(|&k| !present[k]).collect::<Vec<_>>()
+    };
+    let negative = || if dataset.federated { ids(&image.negative) } else { ids(&absent()) };
+    ImageRow {
+        id: image.id,
+        file_name,
+        width: image.width,
+        height: image.height,
+        neg_category_ids: lvis.then(negative),
+        not_exhaustive_category_ids: lvis.then(|| ids(&image.not_exhaustive)),
+    }
+}
+
+fn annotations(dataset: &Dataset) -> impl Iterator<Item = AnnotationRow> {
+    let objects = dataset.images.iter().flat_map(|image| image.objects.iter().map(move |object| (image, object)));
+    objects.enumerate().map(|(i, (image, object))| {
+        let [x1, y1, x2, y2] = object.bbox;
+        let ([x, width], [y, height]) = (start_and_length(x1, x2), start_and_length(y1, y2));
+        AnnotationRow {
+            id: i + 1,
+            image_id: image.id,
+            category_id: dataset.categories[object.class].id,
+            bbox: [x, y, width, height],
+            area: object.area,
+            iscrowd: object.crowd.into(),
+            segmentation: [],
+        }
+    })
+}
+
+/// A start and a length in few digits, from which `from` and `to` come back exactly.
+fn start_and_length(from: f32, to: f32) -> [f64; 2] {
+    // The shortest text of an f32 is a number with few digits; its own digits in f64 are noise.
+    let short = |value: f32| value.to_string().parse().unwrap_or(f64::from(value));
+    let (start, end) = (short(from), short(to));
+    let mut scale = 1.0;
+    for _ in 0..9 {
+        let length = ((end - start) * scale).round() / scale;
+        if length > 0.0 && (start + length) as f32 == to {
+            return [start, length];
+        }
+        scale *= 10.0;
+    }
+    [f64::from(from), f64::from(to) - f64::from(from)]
+}
+
+/// Path of the picture from `folder`, or from the root when it is not below; empty when the data set names none.
+fn file_name(image: &ImageRecord, folder: &Path) -> io::Result<String> {
+    if image.path.as_os_str().is_empty() {
+        return Ok(String::new());
+    }
+    let full = path::absolute(&image.path)?;
+    let no_text = || invalid(format!("the path of image {}, `{}`, is not UTF-8", image.id.0, full.display()));
+    match full.strip_prefix(folder) {
+        Ok(below) => {
+            let parts: Option<Vec<_>> = below.components().map(|part| part.as_os_str().to_str()).collect();
+            Ok(parts.ok_or_else(no_text)?.join("/"))
+        }
+        Err(_) => Ok(full.to_str().ok_or_else(no_text)?.to_owned()),
+    }
+}
+
+/// `serde_json` writes a number that is not finite as `null`, which no reader takes back.
+fn require_finite(dataset: &Dataset) -> io::Result<()> {
+    for image in &dataset.images {
+        if let Some(object) =
+            image.objects.iter().find(|o| !o.area.is_finite() || !o.bbox.iter().all(|v| v.is_finite()))
+        {
+            let text = format!("image {} has an object that is not finite: {:?}", image.id.0, object);
+            return Err(invalid(text));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}

@@ -1,0 +1,92 @@
+//! Writing a [`Dataset`] in another format, and saying what that format cannot hold.
+
+use std::{fs, path::Path};
+
+use super::FORMATS;
+use crate::{Counts, DataError, Dataset, GroupThresholds, Result};
+
+/// How a data set is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteConfig {
+    /// Copies the pictures where a format keeps them in its own folders (YOLO). Otherwise they are linked, which takes no space; the
+    /// links break when the pictures are moved.
+    pub copy_pictures: bool,
+}
+
+/// Something in a data set that the format written cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// What it is, as a plural noun phrase: "crowd regions (left out)".
+    pub what: &'static str,
+    /// How many there were.
+    pub count: usize,
+}
+
+/// Writes `dataset` in the format of this name to `to`: a new file, or a new folder for `yolo`.
+///
+/// What comes back is what the format cannot hold; reading gives everything else as it was. Pictures keep their paths, relative to the
+/// new file where they lie below its folder; `yolo` links them.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let (from, to) = (folder.path().join("a.json"), folder.path().join("b.json"));
+/// # std::fs::write(&from, r#"{"categories": [{"id": 3, "name": "yak", "frequency": "f"}], "annotations": [],
+/// #     "images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 10, "neg_category_ids": [3]}]}"#)?;
+/// let dataset = equipoise_data::Dataset::read(&from, None)?;
+/// for lost in equipoise_data::write(&dataset, "coco", &to)? {
+///     println!("COCO cannot hold: {} {}", lost.count, lost.what);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`DataError::Option`] for an unknown format, [`DataError::ReadOnlyFormat`], [`DataError::OverSource`], [`DataError::Occupied`], and
+/// [`DataError::Io`] when something cannot be written or holds a value that the format has no way to write. Nothing is changed then.
+pub fn write(dataset: &Dataset, format: &str, to: &Path) -> Result<Vec<Lost>> {
+    write_with(dataset, format, to, &WriteConfig::default())
+}
+
+/// Like [`write`], with options.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(dataset: &Dataset, format: &str, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+    let Some(found) = FORMATS.iter().find(|f| f.name() == format) else {
+        let known: Vec<_> = FORMATS.iter().map(|f| f.name()).collect();
+        let (got, expected) = (format!("`{format}`"), format!("one of {}", known.join(", ")));
+        return Err(DataError::Option { option: "format", got, expected });
+    };
+    require_other_file(dataset, to)?;
+    found.write(dataset, to, config)
+}
+
+/// Links are followed: a second name of the source is the source.
+fn require_other_file(dataset: &Dataset, to: &Path) -> Result<()> {
+    match (fs::canonicalize(&dataset.source), fs::canonicalize(to)) {
+        (Ok(source), Ok(target)) if source == target => Err(DataError::OverSource { path: to.to_path_buf() }),
+        _ => Ok(()),
+    }
+}
+
+/// The losses that there are.
+pub fn losses(found: impl IntoIterator<Item = (&'static str, usize)>) -> Vec<Lost> {
+    let found = found.into_iter().filter(|(_, count)| *count > 0);
+    found.map(|(what, count)| Lost { what, count }).collect()
+}
+
+/// Images whose labels are federated, for formats in which every class is labelled everywhere.
+pub fn federated_images(dataset: &Dataset) -> (&'static str, usize) {
+    let count = if dataset.federated { dataset.images.len() } else { 0 };
+    ("images with lists of the classes judged there", count)
+}
+
+/// Categories whose group or counts are not those of the objects, for formats that are counted when they are read.
+pub fn counts_from_elsewhere(dataset: &Dataset) -> (&'static str, usize) {
+    let counts = Counts::of(dataset);
+    let differs = |k: usize| {
+        let category = &dataset.categories[k];
+        let group = GroupThresholds::default().group(counts.images[k]);
+        (category.images, category.instances, category.group) != (counts.images[k], counts.instances[k], group)
+    };
+    ("categories with a group or counts from elsewhere", (0..dataset.num_classes()).filter(|&k| differs(k)).count())
+}

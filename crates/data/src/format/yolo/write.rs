@@ -1,0 +1,212 @@
+//! Writing YOLO: pictures linked or copied into `images/SPLIT`, labels in `labels/SPLIT`, `data.yaml` on top.
+//!
+//! Trap: programs for YOLO find the labels of a picture by its path alone, so a list of pictures that lie elsewhere would get the labels
+//! from there, or none. The pictures must be in the folder, if only as links.
+
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    labels::{corners_of, to_pixels},
+    pictures::is_picture,
+};
+use crate::{
+    ClassList, DataError, Dataset, ImageRecord, Lost, Object, Result, WriteConfig,
+    format::{
+        boxes::box_area,
+        write::{counts_from_elsewhere, federated_images, losses},
+    },
+    write::temporary_name,
+};
+
+/// Splits that a `data.yaml` can name.
+const SPLITS: [&str; 3] = ["train", "val", "test"];
+
+/// Digits after the point of a coordinate; more when the box does not come back from these.
+const DIGITS: usize = 6;
+
+/// Writes data sets with the same classes as the splits ("train", "val", "test") of one YOLO data set, in the new folder `to`.
+///
+/// Crowd regions are left out: YOLO would train on them as objects.
+///
+/// # Errors
+/// [`DataError::Option`] for another or repeated split, [`DataError::ClassMismatch`], [`DataError::Occupied`] when `to` is a file or a
+/// folder that is not empty, [`DataError::Io`] when a picture is missing or something cannot be written. Nothing is left then.
+pub fn write_yolo(splits: &[(&str, &Dataset)], to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+    let mut seen = HashSet::new();
+    for (name, dataset) in splits {
+        if !SPLITS.contains(name) || !seen.insert(name) {
+            let expected = "`train`, `val` or `test`, each once".into();
+            return Err(DataError::Option { option: "split", got: format!("`{name}`"), expected });
+        }
+        let first = splits[0].1;
+        if let Some(difference) = ClassList::of(first).difference(&ClassList::of(dataset)) {
+            let (first, second) = (first.source.clone(), dataset.source.clone());
+            return Err(DataError::ClassMismatch { first, second, difference });
+        }
+    }
+    let io = |source| DataError::Io { action: "write", path: to.to_path_buf(), source };
+    if fs::symlink_metadata(to).is_ok() {
+        let empty = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none());
+        if !empty {
+            return Err(DataError::Occupied { path: to.to_path_buf() });
+        }
+    }
+    let temporary = temporary_name(to);
+    let outcome = fill(&temporary, splits, config).and_then(|lost| {
+        // An empty folder is in the way of the new one on some systems.
+        let _ = fs::remove_dir(to);
+        fs::rename(&temporary, to).map_err(io)?;
+        Ok(lost)
+    });
+    if outcome.is_err() {
+        // The reason for the failure matters more than a left-over folder.
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    outcome
+}
+
+fn fill(folder: &Path, splits: &[(&str, &Dataset)], config: &WriteConfig) -> Result<Vec<Lost>> {
+    let mut image_ids = 0;
+    for (split, dataset) in splits {
+        let [images, labels] = ["images", "labels"].map(|kind| folder.join(kind).join(split));
+        for folder in [&images, &labels] {
+            fs::create_dir_all(folder).map_err(|e| written(folder, e))?;
+        }
+        let names = file_names(&dataset.images)?;
+        for (image, name) in dataset.images.iter().zip(&names) {
+            place(&image.path, &images.join(name), config.copy_pictures)?;
+            let file = labels.join(name).with_extension("txt");
+            fs::write(&file, label_lines(image)).map_err(|e| written(&file, e))?;
+        }
+        // A reader counts the images from 1 in the order of their names.
+        let mut order: Vec<_> = names.iter().zip(&dataset.images).collect();
+        order.sort_by_key(|(name, _)| *name);
+        image_ids += order.iter().zip(1..).filter(|((_, image), id)| image.id.0 != *id).count();
+    }
+    let file = folder.join("data.yaml");
+    fs::create_dir_all(folder).and_then(|()| fs::write(&file, data_yaml(splits))).map_err(|e| written(&file, e))?;
+    Ok(lost(splits, image_ids))
+}
+
+fn lost(splits: &[(&str, &Dataset)], image_ids: usize) -> Vec<Lost> {
+    let sum = |count: &dyn Fn(&Dataset) -> usize| splits.iter().map(|(_, dataset)| count(dataset)).sum::<usize>();
+    let objects = |d: &Dataset, odd: &dyn Fn(&Object) -> bool| {
+        d.images.iter().flat_map(|i| &i.objects).filter(|o| odd(o)).count()
+    };
+    let categories = splits.first().map_or(&[][..], |(_, d)| &d.categories);
+    let category_ids = categories.iter().zip(0..).filter(|(c, k)| c.id.0 != *k).count();
+    // The classes are the same in all splits, and all are counted anew.
+    let counts = splits.iter().map(|(_, d)| counts_from_elsewhere(d).1).max().unwrap_or(0);
+    losses([
+        ("crowd regions (left out)", sum(&|d| objects(d, &|o| o.crowd))),
+        ("areas other than that of the box", sum(&|d| objects(d, &|o| !o.crowd && o.area != box_area(o.bbox)))),
+        ("images with lists of the classes judged there", sum(&|d| federated_images(d).1)),
+        ("category ids (counted from 0)", category_ids),
+        ("image ids (counted from 1 by name)", image_ids),
+        ("categories with a group or counts from elsewhere", counts),
+    ])
+}
+
+/// A name for each picture. Labels have the name of their picture without its ending, so that must be unique, on every system.
+fn file_names(images: &[ImageRecord]) -> Result<Vec<String>> {
+    let mut taken = HashSet::new();
+    let names = images.iter().map(|image| {
+        let text = |part: Option<&std::ffi::OsStr>| part.and_then(|p| p.to_str()).map(str::to_owned);
+        let (stem, ending) = (text(image.path.file_stem()), text(image.path.extension()));
+        let (Some(stem), Some(ending), true) = (stem, ending, is_picture(&image.path)) else {
+            let text = format!("image {} has no picture with a name like `a.jpg`, by which YOLO finds it", image.id.0);
+            return Err(written(&image.path, io::Error::new(io::ErrorKind::InvalidInput, text)));
+        };
+        let mut unique = stem.clone();
+        let mut number = image.id.0;
+        while !taken.insert(unique.to_lowercase()) {
+            unique = format!("{stem}_{number}");
+            number = number.wrapping_add(1);
+        }
+        Ok(format!("{unique}.{ending}"))
+    });
+    names.collect()
+}
+
+fn place(picture: &Path, to: &Path, copy: bool) -> Result<()> {
+    let read = |source| DataError::Io { action: "read", path: picture.to_path_buf(), source };
+    fs::metadata(picture).map_err(read)?;
+    if copy {
+        return fs::copy(picture, to).map(|_| ()).map_err(|e| written(to, e));
+    }
+    let full = std::path::absolute(picture).map_err(read)?;
+    link(&full, to).map_err(|e| written(to, e))
+}
+
+#[cfg(unix)]
+fn link(picture: &Path, to: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(picture, to)
+}
+
+/// Symbolic links need a privilege on Windows, hard links only the same volume.
+#[cfg(not(unix))]
+fn link(picture: &Path, to: &Path) -> io::Result<()> {
+    let advice = |e: io::Error| io::Error::new(e.kind(), format!("{e}; pictures on another volume must be copied"));
+    fs::hard_link(picture, to).map_err(advice)
+}
+
+fn label_lines(image: &ImageRecord) -> String {
+    let objects = image.objects.iter().filter(|object| !object.crowd);
+    objects.fold(String::new(), |mut text, object| {
+        let _ = writeln!(text, "{} {}", object.class, coordinates(object.bbox, [image.width, image.height]));
+        text
+    })
+}
+
+/// `cx cy width height` in the fewest digits from which the box comes back bit for bit.
+fn coordinates(bbox: [f32; 4], size: [u32; 2]) -> String {
+    let limit = [size[0], size[1], size[0], size[1]].map(f64::from);
+    let [x1, y1, x2, y2]: [f64; 4] = std::array::from_fn(|i| f64::from(bbox[i]) / limit[i]);
+    let values = [(x1 + x2) / 2.0, (y1 + y2) / 2.0, x2 - x1, y2 - y1];
+    let text = |digits: usize| values.map(|v| format!("{v:.digits$}"));
+    let comes_back = |text: &[String; 4]| {
+        let read = corners_of(std::array::from_fn(|i| text[i].parse().unwrap_or(f64::NAN)));
+        let pixels = to_pixels(read, size);
+        (0..4).all(|i| pixels[i].clamp(0.0, limit[i]) as f32 == bbox[i])
+    };
+    let found = (DIGITS..18).map(text).find(comes_back);
+    found.unwrap_or_else(|| values.map(|v| v.to_string())).join(" ")
+}
+
+fn data_yaml(splits: &[(&str, &Dataset)]) -> String {
+    let mut text = String::new();
+    for (split, _) in splits {
+        let _ = writeln!(text, "{split}: images/{split}");
+    }
+    let names = splits.first().map_or(&[][..], |(_, d)| &d.categories);
+    text.push_str(if names.is_empty() { "names: []\n" } else { "names:\n" });
+    for (k, category) in names.iter().enumerate() {
+        let _ = writeln!(text, "  {k}: {}", quoted(&category.name));
+    }
+    text
+}
+
+/// A YAML text in double quotes, on one line whatever it holds.
+fn quoted(name: &str) -> String {
+    let mut text = String::from("\"");
+    for c in name.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+                let _ = write!(text, "\\u{:04x}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
+
+fn written(path: &Path, source: io::Error) -> DataError {
+    DataError::Io { action: "write", path: PathBuf::from(path), source }
+}
