@@ -1,13 +1,14 @@
-//! `data`: data sets that the program can make.
+//! `data`: what a data set holds, what is wrong with it, what a sampler would do, and sets that the program can make.
 
-use std::path::PathBuf;
-
-use equipoise_data::demo::{DemoConfig, build};
+mod convert;
+mod demo_set;
+mod doctor;
+mod preview;
+mod stats;
 
 use crate::Outcome;
-use crate::output::print;
 
-/// Make data sets
+/// Look at data sets, and make some
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -16,6 +17,10 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
+    Stats(stats::Args),
+    Doctor(doctor::Args),
+    Preview(preview::Args),
+    Convert(convert::Args),
     /// Build a data set in a folder
     #[command(subcommand)]
     Build(Set),
@@ -23,47 +28,16 @@ enum Action {
 
 #[derive(clap::Subcommand)]
 enum Set {
-    Demo(DemoArgs),
-}
-
-/// The long-tailed set of the demo: drawings pasted onto made-up backgrounds, as PNG and LVIS JSON
-#[derive(clap::Args)]
-struct DemoArgs {
-    /// Folder to build in
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
-    /// Seed: another one gives other pictures, and other classes at the tail
-    #[arg(long, default_value_t = DemoConfig::default().seed, value_name = "N")]
-    seed: u64,
-    /// Classes
-    #[arg(long, default_value_t = DemoConfig::default().categories, value_name = "N")]
-    categories: usize,
-    /// Training pictures
-    #[arg(long, default_value_t = DemoConfig::default().images, value_name = "N")]
-    images: usize,
-    /// Most training pictures of a class, above 100
-    #[arg(long, default_value_t = DemoConfig::default().frequent_images, value_name = "N")]
-    frequent_images: usize,
-    /// Side of a picture in pixels
-    #[arg(long, default_value_t = DemoConfig::default().side, value_name = "PIXELS")]
-    side: u32,
-    /// Threads, 0 for all cores
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    threads: usize,
+    Demo(demo_set::Args),
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    let Action::Build(Set::Demo(args)) = args.action;
-    let config = DemoConfig {
-        seed: args.seed,
-        categories: args.categories,
-        images: args.images,
-        frequent_images: args.frequent_images,
-        side: args.side,
-        ..DemoConfig::default()
-    };
-    let set = build(&args.dir, &config, args.threads)?;
-    print(&format!("train {}\nval   {}\n", set.train.display(), set.val.display()))?;
-    Ok(Outcome::Fine)
+    match args.action {
+        Action::Stats(args) => stats::run(args),
+        Action::Doctor(args) => doctor::run(args),
+        Action::Preview(args) => preview::run(args),
+        Action::Convert(args) => convert::run(args),
+        Action::Build(Set::Demo(args)) => demo_set::run(args),
+    }
 }

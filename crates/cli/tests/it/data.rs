@@ -15,7 +15,9 @@ fn statistics_count_what_is_there() {
     let dir = dir.path();
     write(dir);
     let text = fine(dir, &["data", "stats", "data/train.json", "--classes", "--svg", "tail.svg"]);
-    for part in ["8 images, 0 of them without objects", "8 objects", "2 classes", "imbalance factor 1, Gini of images 0.00"] {
+    for part in
+        ["8 images, 0 of them without objects", "8 objects", "2 classes", "imbalance factor 1, Gini of images 0.00"]
+    {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
@@ -57,4 +59,23 @@ fn a_sampler_that_does_nothing_says_so() {
     assert!(preview["changes_nothing"].is_null());
     assert_eq!(preview["images_per_epoch"], 8.0);
     assert!(refused(dir, &["data", "preview", "data/train.json", "--sampler", "rfs"]).contains("repeat-factor"));
+}
+
+/// There and back through YOLO: boxes and classes stay, and what YOLO has no place for is named.
+#[test]
+fn a_data_set_is_converted_and_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let said = fine(dir, &["data", "convert", "data/train.json", "--to", "yolo", "--out", "yolo", "--copy-pictures"]);
+    assert!(said.contains("wrote 8 images, 8 objects and 2 classes as yolo"), "{said}");
+    fine(dir, &["data", "convert", "yolo", "--to", "coco", "--out", "back.json"]);
+    let stats = |path: &str| json(&fine(dir, &["data", "stats", path, "--json"]));
+    let (before, after) = (stats("data/train.json"), stats("back.json"));
+    for key in ["images", "objects", "categories", "boxes", "gini_images"] {
+        assert_eq!(before[key], after[key], "{key}");
+    }
+    assert!(refused(dir, &["data", "convert", "yolo", "--to", "voc", "--out", "x"]).contains("coco"));
+    let error = refused(dir, &["data", "convert", "data/train.json", "--to", "coco", "--out", "data/train.json"]);
+    assert!(error.contains("data/train.json"), "{error}");
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cards;
+mod data;
 mod failures;
 mod help;
 mod path;

@@ -21,7 +21,7 @@ pub enum Oddity {
 }
 
 impl Oddity {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::NoArea,
         Self::OutsidePicture,
         Self::AcrossBorder,
@@ -29,6 +29,9 @@ impl Oddity {
         Self::Repeated,
         Self::RepeatedId,
         Self::UnknownListed,
+        Self::NoLabels,
+        Self::UnknownLabel,
+        Self::AbsentObject,
     ];
 
     /// What it is, and what is done about it.
@@ -78,6 +81,18 @@ impl Oddity {
                 "Either categories are missing from the file, or the lists come from another version of it.",
                 "Add the categories, or remove their ids from the lists.",
             ),
+            Self::NoLabels => (
+                "Pictures without objects are good background; pictures whose labels were lost teach that their objects are background.",
+                "Where a picture really has no object, give it an empty label file.",
+            ),
+            Self::UnknownLabel => (
+                "Verified absences of these classes are not used.",
+                "Add the classes to the class descriptions, or leave their labels out.",
+            ),
+            Self::AbsentObject => (
+                "One of the two is wrong, and the box wins.",
+                "Remove the box, or the label that says that the class is absent.",
+            ),
         }
     }
 }
@@ -90,20 +105,6 @@ pub fn advice(what: &str) -> Option<(&'static str, &'static str)> {
 /// Whether the noun phrase `what` is about something that can be counted on the data set itself, without its file.
 pub fn is_counted_elsewhere(what: &str) -> bool {
     what == UNSEEN_CATEGORIES || what == Oddity::Repeated.words().0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_oddity_has_its_own_advice() {
-        for oddity in Oddity::ALL {
-            assert_eq!(advice(oddity.words().0), Some(oddity.advice()), "{oddity:?}");
-        }
-        assert_eq!(advice("boxes"), None);
-        assert!(is_counted_elsewhere(UNSEEN_CATEGORIES) && !is_counted_elsewhere("boxes with no area"));
-    }
 }
 
 /// Counts of the oddities of a file.
@@ -139,4 +140,18 @@ fn unseen(categories: &[Category]) -> Option<Warning> {
         example: format!("category {} (`{}`)", first.id.0, first.name),
         action: "kept, but a detector cannot learn them from this file".into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_oddity_has_its_own_advice() {
+        for oddity in Oddity::ALL {
+            assert_eq!(advice(oddity.words().0), Some(oddity.advice()), "{oddity:?}");
+        }
+        assert_eq!(advice("boxes"), None);
+        assert!(is_counted_elsewhere(UNSEEN_CATEGORIES) && !is_counted_elsewhere("boxes with no area"));
+    }
 }

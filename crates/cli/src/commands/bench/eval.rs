@@ -18,7 +18,7 @@ const DETECTIONS: usize = 300;
 pub fn cases(_device: &Device) -> anyhow::Result<Vec<Case>> {
     let truth = truth();
     let detections = detections(&truth);
-    let shape = format!("{PICTURES} pictures, {} detections, {CLASSES} classes", detections.len());
+    let shape = format!("{PICTURES} pictures, {DETECTIONS} boxes each");
     let case = |protocol: &&'static dyn equipoise_eval::protocol::Protocol| {
         let (protocol, truth, detections) = (*protocol, truth.clone(), detections.clone());
         let work = move || {

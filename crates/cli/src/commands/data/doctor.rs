@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use equipoise_data::Dataset;
-use equipoise_data::doctor::{Finding, Severity, examine};
+use equipoise_data::{Dataset, Finding, Severity, examine};
 
 use crate::Outcome;
 use crate::output::{WIDTH, print, print_json, wrap};

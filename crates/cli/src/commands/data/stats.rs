@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use equipoise_data::stats::{Quantiles, Stats};
-use equipoise_data::{Dataset, Group, write_atomically};
+use equipoise_data::{Dataset, Group, Quantiles, Stats, write_atomically};
 use equipoise_eval::figure::class_histogram;
 use equipoise_eval::table::{Align, Table};
 
