@@ -58,7 +58,7 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::read`], and [`DataError::ClassMismatch`] when the two files list different classes.
     pub fn read_with_training_counts(path: &Path, images: Option<&Path>, training: &Dataset) -> Result<Self> {
-        let mut dataset = Self::read(path, images)?;
+        let mut dataset = Self::read_validation(path, images)?;
         dataset.adopt_counts_from(training)?;
         Ok(dataset)
     }

@@ -100,15 +100,17 @@ impl Piece {
         };
         let rows = logits.chunks_exact(channels).zip(gradient.chunks_exact_mut(channels)).enumerate();
         for (row, (logits, gradient)) in rows.map(|(at, rest)| (first + at, rest)) {
-            if !pass_kernel::finite(logits) {
-                piece.broken.get_or_insert(row);
-            }
-            let Some(own) = targets.column(row) else { continue };
+            let Some(own) = targets.column(row) else {
+                if !pass_kernel::finite(logits) {
+                    piece.broken.get_or_insert(row);
+                }
+                continue;
+            };
             let factor = [targets.row_weight(row) as f32, scale];
             let judged = |column: usize| targets.is_judged(row, column);
             // A background row of a head without that column has no column of its own.
             let own_column = (own < channels).then_some(own);
-            let (value, own_gradient) = match pass {
+            let done = match pass {
                 Pass::Sigmoid { positive, negative } => {
                     if targets.has_unjudged() {
                         kept.copy_from_slice(negative);
@@ -123,14 +125,19 @@ impl Piece {
                 }
                 Pass::Softmax => {
                     kept.copy_from_slice(logits);
+                    let finite = pass_kernel::finite(&kept);
                     if targets.has_unjudged() {
                         kept.iter_mut()
                             .enumerate()
                             .filter(|(c, _)| !judged(*c))
                             .for_each(|(_, z)| *z = f32::NEG_INFINITY);
                     }
-                    softmax(&mut kept, own, factor, gradient, &mut piece.negative)
+                    finite.then(|| softmax(&mut kept, own, factor, gradient, &mut piece.negative))
                 }
+            };
+            let Some((value, own_gradient)) = done else {
+                piece.broken.get_or_insert(row);
+                continue;
             };
             piece.value += value;
             if own < targets.num_classes() {
@@ -141,7 +148,8 @@ impl Piece {
     }
 }
 
-/// A row of sigmoids; returns its value and the size of its own column's gradient, neither normalised.
+/// A row of sigmoids; returns its value and the size of its own column's gradient, neither normalised, or `None` when a logit is not
+/// finite.
 fn sigmoid(
     logits: &[f32],
     weights: &mut [f32],
@@ -149,20 +157,20 @@ fn sigmoid(
     factor: [f32; 2],
     gradient: &mut [f32],
     sums: &mut [f32],
-) -> (f64, f32) {
+) -> Option<(f64, f32)> {
     // Without weight the row's own column adds nothing, so that nothing has to be taken back.
     if let Some((column, _)) = own {
         weights[column] = 0.0;
     }
-    let value = pass_kernel::sigmoid_row(logits, weights, factor, gradient, sums);
-    let Some((column, weight)) = own else { return (value, 0.0) };
+    let value = pass_kernel::sigmoid_row(logits, weights, factor, gradient, sums)?;
+    let Some((column, weight)) = own else { return Some((value, 0.0)) };
     let (z, weight) = (f64::from(logits[column]), f64::from(weight * factor[0]));
     let own_gradient = weight * scalar::bce_gradient_f64(z, true);
     gradient[column] = own_gradient as f32 * factor[1];
-    (value + weight * scalar::bce_f64(z, true), own_gradient.abs() as f32)
+    Some((value + weight * scalar::bce_f64(z, true), own_gradient.abs() as f32))
 }
 
-/// A row of a softmax in which minus infinity stands for what was not judged; returns as [`sigmoid`].
+/// A row of a softmax in which minus infinity stands for what was not judged; returns value and size as [`sigmoid`] does.
 fn softmax(z: &mut [f32], own: usize, factor: [f32; 2], gradient: &mut [f32], sums: &mut [f32]) -> (f64, f32) {
     // `1 - p` of the row's own column is taken as the share of the others, which does not cancel.
     let own_z = std::mem::replace(&mut z[own], f32::NEG_INFINITY);

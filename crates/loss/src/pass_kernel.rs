@@ -21,6 +21,9 @@ const LOG_TERMS: [f32; 4] = [0.342_413, 0.395_869_2, 0.666_761_1, 1.999_999_7];
 /// `(exp(r) - 1 - r) / r²` in `r`, highest power first (minimax of the relative error of `exp` on ±ln 2 / 2).
 const EXP_TERMS: [f32; 4] = [8.312_52e-3, 4.189_015_7e-2, 0.166_671_15, 0.499_992_3];
 
+/// The exponent of infinities and NaNs: all ones.
+const EXPONENT: u32 = 0x7f80_0000;
+
 type V = [f32; LANES];
 
 /// Defines a function that runs `$body::<true>` with the widest vectors of this processor, or `$body::<false>` without fused
@@ -66,8 +69,9 @@ dispatched! {
 
 dispatched! {
     /// Negative sides of sigmoid cross-entropy, with `p = sigmoid(z)` and `g = weight p`: writes `scale g` into `gradient`, adds `g` to
-    /// `sums`, and returns the sum of `weight log(1 + exp(z))`.
-    sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [f32], sums: &mut [f32]) -> f64
+    /// `sums`, and returns the sum of `weight log(1 + exp(z))`, or `None` when a value is not finite. The check is part of the loop,
+    /// so that the row is fetched from memory while the one before is computed.
+    sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [f32], sums: &mut [f32]) -> Option<f64>
 }
 
 dispatched! {
@@ -84,8 +88,6 @@ dispatched! {
 
 #[inline(always)]
 fn finite_body<const FMA: bool>(row: &[f32]) -> bool {
-    // The exponent of infinities and NaNs is all ones.
-    const EXPONENT: u32 = 0x7f80_0000;
     row.iter().fold(0, |highest, z| highest.max(z.to_bits() & EXPONENT)) < EXPONENT
 }
 
@@ -105,24 +107,24 @@ fn sigmoid_body<const FMA: bool>(
     [row_weight, scale]: [f32; 2],
     gradient: &mut [f32],
     sums: &mut [f32],
-) -> f64 {
+) -> Option<f64> {
     let (z, z_rest) = z.as_chunks::<LANES>();
     let (weight, weight_rest) = weight.as_chunks::<LANES>();
     let (gradient, gradient_rest) = gradient.as_chunks_mut::<LANES>();
     let (sums, sums_rest) = sums.as_chunks_mut::<LANES>();
-    let mut value = [0.0; LANES];
+    let (mut value, mut highest) = ([0.0; LANES], [0_u32; LANES]);
     for (((z, weight), gradient), sums) in z.iter().zip(weight).zip(gradient).zip(sums) {
-        sigmoid_lanes::<FMA>(z, weight, [row_weight, scale], gradient, sums, &mut value);
+        sigmoid_lanes::<FMA>(z, weight, [row_weight, scale], gradient, sums, &mut value, &mut highest);
     }
     if !z_rest.is_empty() {
         // Lanes beyond the row have weight 0.
         let (z, weight) = (padded(z_rest), padded(weight_rest));
         let (mut gradient, mut sums) = (padded(gradient_rest), padded(sums_rest));
-        sigmoid_lanes::<FMA>(&z, &weight, [row_weight, scale], &mut gradient, &mut sums, &mut value);
+        sigmoid_lanes::<FMA>(&z, &weight, [row_weight, scale], &mut gradient, &mut sums, &mut value, &mut highest);
         gradient_rest.copy_from_slice(&gradient[..gradient_rest.len()]);
         sums_rest.copy_from_slice(&sums[..sums_rest.len()]);
     }
-    value.iter().map(|lane| f64::from(*lane)).sum()
+    highest.iter().all(|bits| *bits < EXPONENT).then(|| value.iter().map(|lane| f64::from(*lane)).sum())
 }
 
 /// With `e = exp(-|z|)`: `p = 1 / (1 + e)` or `e / (1 + e)`, and `log(1 + exp(z)) = max(z, 0) + log1p(e)`.
@@ -136,8 +138,10 @@ fn sigmoid_lanes<const FMA: bool>(
     gradient: &mut V,
     sums: &mut V,
     value: &mut V,
+    highest: &mut [u32; LANES],
 ) {
     for i in 0..LANES {
+        highest[i] = highest[i].max(z[i].to_bits() & EXPONENT);
         let e = exp::<FMA>(-z[i].abs());
         // Both quotients from one division.
         let (one, two) = (1.0 + e, 2.0 + e);
@@ -284,7 +288,7 @@ mod tests {
                     weight[at] = 1.0;
                     let (mut gradient, mut sums) = (ones.clone(), vec![0.0; chunk.len()]);
                     let body = if fused { sigmoid_body::<true> } else { sigmoid_body::<false> };
-                    let value = body(chunk, &weight, [1.0, 2.0], &mut gradient, &mut sums);
+                    let value = body(chunk, &weight, [1.0, 2.0], &mut gradient, &mut sums).unwrap();
                     let expected = crate::sigmoid::bce_f64(f64::from(*z), false);
                     // Below exp(-87) both are 0 to f32.
                     assert!((value - expected).abs() <= 5e-7 * expected + 2e-38, "log(1 + exp({z})) is {value}");
@@ -313,6 +317,13 @@ mod tests {
                     let mut broken = z.clone();
                     broken[at] = bad;
                     assert!(!finite(&broken), "{bad} at {at} of {length}");
+                    let (ones, mut zeros) = (vec![1.0; length], [vec![0.0; length], vec![0.0; length]]);
+                    let [gradient, sums] = &mut zeros;
+                    assert_eq!(
+                        sigmoid_row(&broken, &ones, [1.0; 2], gradient, sums),
+                        None,
+                        "{bad} at {at} of {length}"
+                    );
                 }
             }
         }

@@ -104,7 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let inputs = args.inputs()?;
     // Before anything large is read: a wrong name should not cost a minute.
     let protocol = protocol(&inputs.protocol)?;
-    let mut truth = Dataset::read(&inputs.truth, None)?;
+    let mut truth = Dataset::read_validation(&inputs.truth, None)?;
     if let Some(train) = &inputs.train {
         truth.adopt_counts_from(&Dataset::read(train, None)?)?;
     }

@@ -75,6 +75,17 @@ fn a_data_set_is_converted_and_read_again() {
     for key in ["images", "objects", "categories", "boxes", "gini_images"] {
         assert_eq!(before[key], after[key], "{key}");
     }
+    // With both splits in one folder, a training finds each where it is meant.
+    fine(dir, &["data", "convert", "data/train.json", "--val", "data/val.json", "--to", "yolo", "--out", "both"]);
+    let args = ["data", "convert", "both", "--split", "val", "--to", "coco", "--out", "val.json"];
+    assert!(fine(dir, &args).contains("wrote 4 images"));
+    let args =
+        ["train", "--data", "both", "--val", "both", "--recipe", "recipe.toml", "--out", "run", "--threads", "1"];
+    fine(dir, &args);
+    let detections = std::fs::read_to_string(dir.join("run/detections.json")).unwrap();
+    let images: std::collections::BTreeSet<u64> =
+        json(&detections).as_array().unwrap().iter().map(|found| found["image_id"].as_u64().unwrap()).collect();
+    assert!(images.len() <= 4, "{images:?}");
     assert!(refused(dir, &["data", "convert", "yolo", "--to", "voc", "--out", "x"]).contains("coco"));
     let error = refused(dir, &["data", "convert", "data/train.json", "--to", "coco", "--out", "data/train.json"]);
     assert!(error.contains("data/train.json"), "{error}");

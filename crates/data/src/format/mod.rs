@@ -63,6 +63,14 @@ pub trait Format: Sync {
         Err(DataError::NoSplit { path: source.to_path_buf(), split: split.into(), known })
     }
 
+    /// Reads what a training is scored on: the split "val" where one file names several, else all of `source`.
+    ///
+    /// # Errors
+    /// As [`Format::read_split`].
+    fn read_validation(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
+        self.read(source, images)
+    }
+
     /// Writes `dataset` to `to` and says what the format cannot hold; called by [`write`], which keeps it off the data set's own file.
     ///
     /// # Errors
@@ -137,6 +145,15 @@ impl Dataset {
     pub fn read_split(path: &Path, images: Option<&Path>, split: &str) -> Result<Self> {
         let (format, file) = format_of(path)?;
         format.read_split(&file, images, split)
+    }
+
+    /// Reads a validation set: the split "val" of a data set whose file names several, else all of the file.
+    ///
+    /// # Errors
+    /// As [`Dataset::read_split`].
+    pub fn read_validation(path: &Path, images: Option<&Path>) -> Result<Self> {
+        let (format, file) = format_of(path)?;
+        format.read_validation(&file, images)
     }
 }
 

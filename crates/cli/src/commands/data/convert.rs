@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use equipoise_data::{Dataset, FORMATS, WriteConfig, write_with};
+use equipoise_data::{Dataset, FORMATS, WriteConfig, write_with, write_yolo};
 
 use crate::Outcome;
 use crate::commands::train::warn;
@@ -19,6 +19,12 @@ pub struct Args {
     /// Folder of the pictures [default: found beside the annotations]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// Validation annotations, for yolo, whose folder holds both
+    #[arg(long, value_name = "PATH")]
+    val: Option<PathBuf>,
+    /// Split to read, of a data set whose file names several [default: train]
+    #[arg(long, value_name = "NAME", conflicts_with = "val")]
+    split: Option<String>,
     /// Format to write: coco, lvis or yolo
     #[arg(long, value_name = "NAME")]
     to: String,
@@ -37,9 +43,24 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let known = FORMATS.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
         anyhow::bail!("unknown format `{}`; known: {known}", args.to);
     }
-    let dataset = Dataset::read(&args.data, args.images.as_deref())?;
+    if args.val.is_some() && args.to != "yolo" {
+        anyhow::bail!("a {} file holds one split; write the validation set by a command of its own", args.to);
+    }
+    let images = args.images.as_deref();
+    let dataset = match &args.split {
+        Some(split) => Dataset::read_split(&args.data, images, split)?,
+        None => Dataset::read(&args.data, images)?,
+    };
     warn(&dataset);
-    let lost = write_with(&dataset, &args.to, &args.out, &WriteConfig { copy_pictures: args.copy_pictures })?;
+    let config = WriteConfig { copy_pictures: args.copy_pictures };
+    let lost = match &args.val {
+        Some(val) => {
+            let val = Dataset::read_validation(val, None)?;
+            warn(&val);
+            write_yolo(&[("train", &dataset), ("val", &val)], &args.out, &config)?
+        }
+        None => write_with(&dataset, &args.to, &args.out, &config)?,
+    };
     let objects: usize = dataset.images.iter().map(|image| image.objects.len()).sum();
     let mut text = format!(
         "wrote {} images, {objects} objects and {} classes as {} to {}\n",

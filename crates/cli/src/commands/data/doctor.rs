@@ -35,7 +35,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let train = Dataset::read(&args.data, args.images.as_deref())?;
-    let val = args.val.as_ref().map(|path| Dataset::read(path, args.val_images.as_deref())).transpose()?;
+    let val = args.val.as_ref().map(|path| Dataset::read_validation(path, args.val_images.as_deref())).transpose()?;
     let findings = examine(&train, val.as_ref(), !args.no_pictures);
     if args.json {
         print_json(&findings)?;

@@ -142,7 +142,7 @@ fn histogram(stats: &Stats) -> String {
     let (rows, width) = BARS;
     let most = classes.first().map_or(0, |class| class.images);
     let log = |images: f64| (images + 1.0).ln();
-    let mut table = Table::new(&[("classes", Align::Right), ("images", Align::Right), ("", Align::Left)]);
+    let mut table = Table::new(&[("classes", Align::Right), ("images", Align::Right), ("(log scale)", Align::Left)]);
     let per_row = classes.len().div_ceil(rows).max(1);
     for (index, chunk) in classes.chunks(per_row).enumerate() {
         let mean = chunk.iter().map(|class| class.images).sum::<u64>() as f64 / chunk.len() as f64;

@@ -55,6 +55,10 @@ impl Format for Yolo {
         self.read_split(source, images, TRAINING)
     }
 
+    fn read_validation(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
+        self.read_split(source, images, "val")
+    }
+
     fn read_split(&self, source: &Path, images: Option<&Path>, split: &str) -> Result<Dataset> {
         let yaml = DataYaml::read(source)?;
         let paths = pictures_of(&yaml, split, images)?;
