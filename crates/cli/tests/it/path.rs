@@ -87,7 +87,8 @@ fn a_training_that_is_interrupted_can_go_on() {
     while rows() < 3 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    // The shell's own `kill`: the program of that name is not on every machine.
+    let interrupt = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
     assert!(interrupt.unwrap().success());
     let output = child.wait_with_output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
