@@ -82,9 +82,10 @@ fn a_training_that_is_interrupted_can_go_on() {
     write(dir);
     let endless = [&train("eqlv2", "run")[..], &["--epochs", "100000"]].concat();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_equipoise"));
-    let child = command.args(&endless).current_dir(dir).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command.args(&endless).current_dir(dir).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let rows = || std::fs::read_to_string(dir.join("run/history.csv")).map_or(0, |text| text.lines().count());
     while rows() < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "the training ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     // The shell's own `kill`: the program of that name is not on every machine.
