@@ -41,19 +41,18 @@ impl Learner {
     /// When recipe and weights do not fit.
     pub fn new(recipe: Recipe, num_classes: usize, device: &Device) -> Result<Self> {
         check_frozen(&recipe)?;
-        let mut learner = Self::fresh(recipe, num_classes, device)?;
-        let detector = learner.detector.take().expect("a fresh learner has a detector");
-        learner.detector = Some(initial_weights::load(detector, &learner.recipe.weights)?);
-        Ok(learner)
+        let weights = recipe.weights.clone();
+        Self::fresh(recipe, num_classes, device, |detector| initial_weights::load(detector, &weights))
     }
 
     /// The learner of a checkpoint.
     pub(crate) fn from_checkpoint(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
         let CheckpointState { recipe, step, ledger, classes, .. } = checkpoint.state;
-        let fresh = Self::fresh(recipe, classes.ids.len(), device)?;
-        let detector = fresh.detector.expect("a fresh learner has a detector");
+        let model = checkpoint.model;
+        let fresh = Self::fresh(recipe, classes.ids.len(), device, |detector| {
+            Ok(weights::with_weights(detector, model, |_| false)?)
+        })?;
         Ok(Self {
-            detector: Some(weights::with_weights(detector, checkpoint.model, |_| false)?),
             sgd: Sgd::with_velocity(to_device(checkpoint.velocity, &device.clone().inner())),
             average: checkpoint.average,
             ledger,
@@ -62,7 +61,13 @@ impl Learner {
         })
     }
 
-    fn fresh(recipe: Recipe, num_classes: usize, device: &Device) -> Result<Self> {
+    /// A learner before its first step, whose detector `load` has given its weights.
+    fn fresh(
+        recipe: Recipe,
+        num_classes: usize,
+        device: &Device,
+        load: impl FnOnce(FasterRcnn) -> Result<FasterRcnn>,
+    ) -> Result<Self> {
         let device = device.clone().autodiff();
         let loss = recipe.loss.build()?;
         let detector = FasterRcnn::new(&recipe.detector, num_classes, &*loss, recipe.seed, &device)?;
@@ -70,7 +75,7 @@ impl Learner {
         Ok(Self {
             recipe,
             device,
-            detector: Some(detector),
+            detector: Some(load(detector)?),
             loss,
             ledger: GradientLedger::new(num_classes),
             sgd: Sgd::default(),
