@@ -117,8 +117,9 @@ impl FasterRcnn {
         let proposals = self.rpn.propose(&output, &sizes(batch), true);
         let [rpn_objectness, rpn_box] = self.rpn.losses(&output, &truth, &mut rng);
         let targets = self.roi_head.targets(proposals, &truth, &mut rng)?;
-        let (logits, deltas) = self.roi_head.forward(&levels, &self.strides, &targets.rois);
-        let box_loss = self.roi_head.box_loss(deltas, &targets);
+        let features = self.roi_head.features(&levels, &self.strides, &targets.rois);
+        let logits = self.roi_head.logits(features.clone());
+        let box_loss = self.roi_head.box_loss(features, &targets);
         let losses = vec![("rpn_objectness", rpn_objectness), ("rpn_box", rpn_box), ("box", box_loss)];
         Ok(TrainOutput { logits, targets: targets.classes, losses })
     }
@@ -143,9 +144,9 @@ impl FasterRcnn {
         if rois.is_empty() {
             return vec![Vec::new(); sizes.len()];
         }
-        let (logits, deltas) = self.roi_head.forward(&levels, &self.strides, &rois);
-        let (scores, deltas) = (weights::host(&loss.scores(logits)), weights::host(&deltas));
-        self.roi_head.decode(&rois, &scores, &deltas, &sizes, config)
+        let features = self.roi_head.features(&levels, &self.strides, &rois);
+        let scores = weights::host(&loss.scores(self.roi_head.logits(features.clone())));
+        self.roi_head.decode(&rois, &scores, features, &sizes, config)
     }
 }
 

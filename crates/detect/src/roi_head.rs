@@ -10,7 +10,7 @@ use crate::boxes::{self, DeltaWeights};
 use crate::layers::{Linear, relu};
 use crate::matching::{Match, MatchConfig, SubsampleConfig, assign_targets, subsample};
 use crate::ops::{self, Roi, RoiAlignOptions};
-use crate::{DetectConfig, Found, GroundTruth, Init, Result, losses};
+use crate::{DetectConfig, Found, GroundTruth, Init, Result, losses, weights};
 
 /// Options of the box head; the defaults are those of FPN detectors on COCO and LVIS.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,11 +138,11 @@ impl RoiHead {
         Ok(RoiTargets { rois, classes, foreground })
     }
 
-    /// Class logits `[R, C]` and deltas `[R, 4 or 4K]` of regions.
+    /// What the two hidden layers make of regions, `[R, hidden]`.
     ///
     /// # Shapes
     /// `levels[l]`: `[N, width, H_l, W_l]`
-    pub fn forward(&self, levels: &[Tensor<4>], strides: &[usize], rois: &[Roi]) -> (Tensor<2>, Tensor<2>) {
+    pub fn features(&self, levels: &[Tensor<4>], strides: &[usize], rois: &[Roi]) -> Tensor<2> {
         let used = self.config.pooled_levels.min(levels.len());
         let assign: Vec<usize> = rois.iter().map(|roi| self.level_of(roi.bbox, &strides[..used])).collect();
         let options = RoiAlignOptions {
@@ -154,8 +154,22 @@ impl RoiHead {
         let pooled = ops::roi_align_pyramid(&levels[..used], &strides[..used], rois, &assign, &options);
         let [rows, channels, height, width] = pooled.dims();
         let x = relu(self.hidden1.forward(pooled.reshape([rows, channels * height * width])));
-        let x = relu(self.hidden2.forward(x));
-        (self.classifier.forward(x.clone()), self.deltas.forward(x))
+        relu(self.hidden2.forward(x))
+    }
+
+    /// Class logits `[R, C]` of features.
+    pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
+        self.classifier.forward(features)
+    }
+
+    /// Deltas `[rows, 4 or 4K]` of some rows of the features, at least one.
+    ///
+    /// With a box for every class this layer is as large as all others but the first, and most rows need none: in training those
+    /// of the background, in prediction those without a score above the threshold.
+    fn deltas_of(&self, features: Tensor<2>, rows: &[usize]) -> Tensor<2> {
+        let indices: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [rows.len()]), &features.device());
+        self.deltas.forward(features.select(0, indices))
     }
 
     /// FPN, equation 1: a region of the canonical side belongs to stride 16, one of half the side to stride 8.
@@ -166,49 +180,55 @@ impl RoiHead {
     }
 
     /// Box loss of the foreground rows, divided by all rows.
-    pub fn box_loss(&self, deltas: Tensor<2>, targets: &RoiTargets) -> Tensor<1> {
-        let device = deltas.device();
+    pub fn box_loss(&self, features: Tensor<2>, targets: &RoiTargets) -> Tensor<1> {
+        let device = features.device();
         let count = targets.foreground.len();
         if count == 0 {
             return Tensor::zeros([1], &device);
         }
-        let [rows, columns] = deltas.dims();
-        let sets = columns / 4;
-        let row_of = |&(row, class, _): &(usize, usize, [f32; 4])| {
-            (row * sets + if self.config.class_specific_boxes { class } else { 0 }) as i64
+        let [rows, _] = features.dims();
+        let foreground: Vec<usize> = targets.foreground.iter().map(|(row, ..)| *row).collect();
+        let deltas = self.deltas_of(features, &foreground);
+        let sets = deltas.dims()[1] / 4;
+        let set_of = |(at, &(_, class, _)): (usize, &(usize, usize, [f32; 4]))| {
+            (at * sets + if self.config.class_specific_boxes { class } else { 0 }) as i64
         };
-        let indices: Vec<i64> = targets.foreground.iter().map(row_of).collect();
+        let indices: Vec<i64> = targets.foreground.iter().enumerate().map(set_of).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &device);
         let wanted: Vec<f32> = targets.foreground.iter().flat_map(|(_, _, deltas)| *deltas).collect();
         let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [count, 4]), &device);
-        let picked = deltas.reshape([rows * sets, 4]).select(0, indices);
+        let picked = deltas.reshape([count * sets, 4]).select(0, indices);
         losses::smooth_l1(picked, wanted, self.config.smooth_beta).mul_scalar(self.config.box_weight / rows as f32)
     }
 
-    /// Detections of every picture from scores `[R, K]` and deltas of its proposals.
+    /// Detections of every picture from scores `[R, K]` and features of its proposals.
     pub fn decode(
         &self,
         rois: &[Roi],
         scores: &[f32],
-        deltas: &[f32],
+        features: Tensor<2>,
         sizes: &[[usize; 2]],
         config: &DetectConfig,
     ) -> Vec<Vec<Found>> {
-        let classes = self.num_classes;
-        let sets = if self.config.class_specific_boxes { classes } else { 1 };
         let mut found: Vec<Vec<Found>> = vec![Vec::new(); sizes.len()];
-        for (row, roi) in rois.iter().enumerate() {
-            for class in 0..classes {
-                let score = scores[row * classes + class];
-                // A NaN score fails the comparison.
-                if score > config.score_threshold {
-                    let at = 4 * (row * sets + if sets == 1 { 0 } else { class });
-                    let delta = [0, 1, 2, 3].map(|k| deltas[at + k]);
-                    let bbox = boxes::decode_deltas(roi.bbox, delta, self.config.delta_weights);
-                    let bbox = boxes::clip(bbox, sizes[roi.image]);
-                    if boxes::area(bbox) > 0.0 {
-                        found[roi.image].push(Found { bbox, class, score });
-                    }
+        // A NaN score fails the comparison.
+        let passes = |score: f32| score > config.score_threshold;
+        let scores_of = |row: usize| &scores[row * self.num_classes..][..self.num_classes];
+        let rows: Vec<usize> =
+            (0..rois.len()).filter(|&row| scores_of(row).iter().any(|score| passes(*score))).collect();
+        if rows.is_empty() {
+            return found;
+        }
+        let deltas = weights::host(&self.deltas_of(features, &rows));
+        for (&row, deltas) in rows.iter().zip(deltas.chunks_exact(deltas.len() / rows.len())) {
+            let roi = &rois[row];
+            for (class, &score) in scores_of(row).iter().enumerate().filter(|(_, score)| passes(**score)) {
+                let at = if self.config.class_specific_boxes { 4 * class } else { 0 };
+                let delta = [0, 1, 2, 3].map(|k| deltas[at + k]);
+                let bbox = boxes::decode_deltas(roi.bbox, delta, self.config.delta_weights);
+                let bbox = boxes::clip(bbox, sizes[roi.image]);
+                if boxes::area(bbox) > 0.0 {
+                    found[roi.image].push(Found { bbox, class, score });
                 }
             }
         }

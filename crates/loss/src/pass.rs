@@ -9,7 +9,8 @@
 use burn::backend::{DType, Flex};
 use burn::tensor::Tensor;
 
-use crate::{ClassTargets, LedgerDelta, LossError, Result, pass_kernel, sigmoid as scalar};
+use crate::pass_kernel::{self, ZeroRows};
+use crate::{ClassTargets, LedgerDelta, LossError, Result, sigmoid as scalar};
 
 /// Rows of a piece of work, and of a float32 partial sum of the ledger: up to so many terms lose 1e-6 of the sum.
 const ROWS: usize = 32;
@@ -58,11 +59,9 @@ pub(crate) fn run(pass: &Pass, logits: &Tensor<2>, targets: &ClassTargets, scale
 }
 
 fn over_rows(pass: &Pass, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
-    // A head without classes and background has no column.
-    let size = (ROWS * channels).max(1);
-    let (gradient, pieces) = pass_kernel::in_pieces(logits.len(), size, |at, gradient| {
-        let logits = &logits[at * size..][..gradient.len()];
-        Piece::of(pass, at * ROWS, logits, gradient, channels, targets, scale)
+    // A head without classes and background has no column, and no piece either.
+    let (gradient, pieces) = pass_kernel::in_pieces(logits.len(), [ROWS, channels.max(1)], |at, gradient| {
+        Piece::of(pass, at * ROWS, &logits[at * ROWS * channels..], gradient, channels, targets, scale)
     });
     let mut delta = LedgerDelta::zeros(targets.num_classes());
     delta.instances = targets.instances();
@@ -86,7 +85,7 @@ impl Piece {
         pass: &Pass,
         first: usize,
         logits: &[f32],
-        gradient: &mut [f32],
+        gradient: &mut ZeroRows<'_>,
         channels: usize,
         targets: &ClassTargets,
         scale: f32,
@@ -98,10 +97,9 @@ impl Piece {
             Pass::Sigmoid { negative, .. } => negative.clone(),
             Pass::Softmax => vec![0.0; channels],
         };
-        let rows = logits.chunks_exact(channels).zip(gradient.chunks_exact_mut(channels)).enumerate();
-        for (row, (logits, gradient)) in rows.map(|(at, rest)| (first + at, rest)) {
+        for (row, (gradient, logits)) in (first..).zip(gradient.zip(logits.chunks_exact(channels))) {
             let Some(own) = targets.column(row) else {
-                if !pass_kernel::finite(logits) {
+                if pass_kernel::largest(logits).is_none() {
                     piece.broken.get_or_insert(row);
                 }
                 continue;
@@ -123,17 +121,15 @@ impl Piece {
                     }
                     done
                 }
-                Pass::Softmax => {
-                    kept.copy_from_slice(logits);
-                    let finite = pass_kernel::finite(&kept);
-                    if targets.has_unjudged() {
-                        kept.iter_mut()
-                            .enumerate()
-                            .filter(|(c, _)| !judged(*c))
-                            .for_each(|(_, z)| *z = f32::NEG_INFINITY);
+                Pass::Softmax => pass_kernel::largest(logits).map(|largest| {
+                    if !targets.has_unjudged() {
+                        return softmax(logits, largest, own, factor, gradient, &mut piece.negative);
                     }
-                    finite.then(|| softmax(&mut kept, own, factor, gradient, &mut piece.negative))
-                }
+                    kept.copy_from_slice(logits);
+                    kept.iter_mut().enumerate().filter(|(c, _)| !judged(*c)).for_each(|(_, z)| *z = f32::NEG_INFINITY);
+                    let largest = kept.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    softmax(&kept, largest, own, factor, gradient, &mut piece.negative)
+                }),
             };
             let Some((value, own_gradient)) = done else {
                 piece.broken.get_or_insert(row);
@@ -171,17 +167,21 @@ fn sigmoid(
 }
 
 /// A row of a softmax in which minus infinity stands for what was not judged; returns value and size as [`sigmoid`] does.
-fn softmax(z: &mut [f32], own: usize, factor: [f32; 2], gradient: &mut [f32], sums: &mut [f32]) -> (f64, f32) {
+fn softmax(
+    z: &[f32],
+    largest: f32,
+    own: usize,
+    factor: [f32; 2],
+    gradient: &mut [f32],
+    sums: &mut [f32],
+) -> (f64, f32) {
     // `1 - p` of the row's own column is taken as the share of the others, which does not cancel.
-    let own_z = std::mem::replace(&mut z[own], f32::NEG_INFINITY);
-    let max = pass_kernel::max(z).max(own_z);
-    let others = f64::from(pass_kernel::exp_row(z, max, gradient));
-    gradient.iter_mut().zip(z.iter()).for_each(|(e, z)| *e = if *z == f32::NEG_INFINITY { 0.0 } else { *e });
-    let own_part = f64::from(own_z - max).exp();
+    let others = f64::from(pass_kernel::exp_row(z, largest, own, gradient));
+    let own_part = f64::from(z[own] - largest).exp();
     let sum = others + own_part;
     pass_kernel::share_row([(f64::from(factor[0]) / sum) as f32, factor[1]], gradient, sums);
     let own_gradient = f64::from(factor[0]) * others / sum;
     gradient[own] = -own_gradient as f32 * factor[1];
-    let value = if own_part > 0.5 * sum { (others / own_part).ln_1p() } else { f64::from(max - own_z) + sum.ln() };
+    let value = if own_part > 0.5 * sum { (others / own_part).ln_1p() } else { f64::from(largest - z[own]) + sum.ln() };
     (f64::from(factor[0]) * value, own_gradient as f32)
 }

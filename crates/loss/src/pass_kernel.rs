@@ -6,6 +6,7 @@
 //! number.
 
 use std::mem::MaybeUninit;
+use std::slice::ChunksMut;
 
 use rayon::prelude::*;
 
@@ -58,13 +59,8 @@ macro_rules! dispatched {
 }
 
 dispatched! {
-    /// Whether every value is finite.
-    finite = finite_body(row: &[f32]) -> bool
-}
-
-dispatched! {
-    /// The largest value; minus infinity for none.
-    max = max_body(row: &[f32]) -> f32
+    /// The largest value, minus infinity for none, or `None` when a value is not finite.
+    largest = largest_body(row: &[f32]) -> Option<f32>
 }
 
 dispatched! {
@@ -75,8 +71,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Writes `exp(z - max)` into `out` and returns the sum.
-    exp_row = exp_body(z: &[f32], max: f32, out: &mut [f32]) -> f32
+    /// Writes `exp(z - max)` into `out`, 0 at `own` and where it is below `exp(-87)`, and returns the sum.
+    exp_row = exp_body(z: &[f32], max: f32, own: usize, out: &mut [f32]) -> f32
 }
 
 dispatched! {
@@ -84,20 +80,16 @@ dispatched! {
     share_row = share_body(factor: [f32; 2], out: &mut [f32], sums: &mut [f32])
 }
 
-// Both reductions are over integers, whose order of evaluation is free, so that they become vectors.
-
 #[inline(always)]
-fn finite_body<const FMA: bool>(row: &[f32]) -> bool {
-    row.iter().fold(0, |highest, z| highest.max(z.to_bits() & EXPONENT)) < EXPONENT
-}
-
-#[inline(always)]
-fn max_body<const FMA: bool>(row: &[f32]) -> f32 {
-    // Bits of floats are ordered like integers once those of negative numbers are turned round; twice turned is as before.
+fn largest_body<const FMA: bool>(row: &[f32]) -> Option<f32> {
+    // Bits of floats are ordered like integers once those of negative numbers are turned round; twice turned is as before. The order
+    // of evaluation of integers is free, so that this becomes vectors.
     let turned = |bits: i32| bits ^ ((bits >> 31) & i32::MAX);
     let lowest = turned(f32::NEG_INFINITY.to_bits() as i32);
-    let highest = row.iter().fold(lowest, |highest, z| highest.max(turned(z.to_bits() as i32)));
-    f32::from_bits(turned(highest) as u32)
+    let (highest, exponent) = row.iter().fold((lowest, 0), |(highest, exponent), z| {
+        (highest.max(turned(z.to_bits() as i32)), exponent.max(z.to_bits() & EXPONENT))
+    });
+    (exponent < EXPONENT).then(|| f32::from_bits(turned(highest) as u32))
 }
 
 #[inline(always)]
@@ -161,21 +153,35 @@ fn sigmoid_lanes<const FMA: bool>(
 }
 
 #[inline(always)]
-fn exp_body<const FMA: bool>(z: &[f32], max: f32, out: &mut [f32]) -> f32 {
+fn exp_body<const FMA: bool>(z: &[f32], max: f32, own: usize, out: &mut [f32]) -> f32 {
     let (z, z_rest) = z.as_chunks::<LANES>();
     let (out, out_rest) = out.as_chunks_mut::<LANES>();
     let mut sum = [0.0; LANES];
-    for (z, out) in z.iter().zip(out) {
-        for i in 0..LANES {
-            out[i] = exp::<FMA>(z[i] - max);
-            sum[i] += out[i];
-        }
+    for (at, (z, out)) in z.iter().zip(&mut *out).enumerate() {
+        exp_lanes::<FMA>(z, max, (at == own / LANES).then_some(own % LANES), out, &mut sum);
     }
-    for (z, out) in z_rest.iter().zip(out_rest) {
-        *out = exp::<FMA>(z - max);
-        sum[0] += *out;
+    if !z_rest.is_empty() {
+        // What is beyond the row counts as minus infinity.
+        let (mut padding, mut values) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
+        padding[..z_rest.len()].copy_from_slice(z_rest);
+        exp_lanes::<FMA>(&padding, max, (z.len() == own / LANES).then_some(own % LANES), &mut values, &mut sum);
+        out_rest.copy_from_slice(&values[..out_rest.len()]);
     }
     sum.iter().sum()
+}
+
+#[inline(always)]
+fn exp_lanes<const FMA: bool>(z: &V, max: f32, own: Option<usize>, out: &mut V, sum: &mut V) {
+    for i in 0..LANES {
+        let x = z[i] - max;
+        out[i] = if x < LOWEST { 0.0 } else { exp::<FMA>(x) };
+    }
+    if let Some(own) = own {
+        out[own] = 0.0;
+    }
+    for i in 0..LANES {
+        sum[i] += out[i];
+    }
 }
 
 #[inline(always)]
@@ -187,29 +193,42 @@ fn share_body<const FMA: bool>([share, scale]: [f32; 2], out: &mut [f32], sums: 
     }
 }
 
-/// `len` zeros in pieces of `size`, each changed by `work(index, piece)` on some thread; the results come in order.
-///
-/// Zeros are written by the thread that works on them, while the piece is in its cache.
+/// The rows of a piece, each full of zeros at the moment it is handed out, when it is written next and thus still in the cache.
+pub(crate) struct ZeroRows<'a>(ChunksMut<'a, MaybeUninit<f32>>);
+
+impl<'a> Iterator for ZeroRows<'a> {
+    type Item = &'a mut [f32];
+
+    fn next(&mut self) -> Option<&'a mut [f32]> {
+        let row = self.0.next()?;
+        row.fill(MaybeUninit::new(0.0));
+        // SAFETY: every value of the row was just written, and `MaybeUninit<f32>` has the layout of `f32`.
+        Some(unsafe { &mut *(std::ptr::from_mut(row) as *mut [f32]) })
+    }
+}
+
+/// `len` values in pieces of `rows` rows of `width`, each written by `work(index, rows)` on some thread; the results come in order, and
+/// what `work` does not write is zero.
 ///
 /// # Panics
-/// When `size` is 0.
+/// When `rows` or `width` is 0.
 pub(crate) fn in_pieces<T: Send>(
     len: usize,
-    size: usize,
-    work: impl Fn(usize, &mut [f32]) -> T + Sync,
+    [rows, width]: [usize; 2],
+    work: impl Fn(usize, &mut ZeroRows<'_>) -> T + Sync,
 ) -> (Vec<f32>, Vec<T>) {
     let mut values: Vec<f32> = Vec::with_capacity(len);
     let results = values.spare_capacity_mut()[..len]
-        .par_chunks_mut(size)
+        .par_chunks_mut(rows * width)
         .enumerate()
         .map(|(index, piece)| {
-            piece.fill(MaybeUninit::new(0.0));
-            // SAFETY: every value of the piece was just written, and `MaybeUninit<f32>` has the layout of `f32`.
-            let piece = unsafe { &mut *(std::ptr::from_mut(piece) as *mut [f32]) };
-            work(index, piece)
+            let mut rows = ZeroRows(piece.chunks_mut(width));
+            let result = work(index, &mut rows);
+            rows.for_each(|_| ());
+            result
         })
         .collect();
-    // SAFETY: the pieces together are the first `len` values, and each was filled.
+    // SAFETY: the pieces together are the first `len` values, and every row of each was handed out, full of zeros.
     unsafe { values.set_len(len) };
     (values, results)
 }
@@ -306,17 +325,21 @@ mod tests {
         for length in 0..3 * LANES + 2 {
             let z: Vec<f32> = (0..length).map(|i| (i as f32 * 1.7).sin() * 5.0).collect();
             let highest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            assert_eq!(max(&z), highest);
-            assert!(finite(&z));
-            let mut out = vec![0.0; length];
-            let sum = exp_row(&z, highest.max(0.0), &mut out);
-            let expected: f64 = z.iter().map(|z| f64::from(z - highest.max(0.0)).exp()).sum();
-            assert!((f64::from(sum) - expected).abs() <= 1e-6 * expected, "{length}: {sum} and {expected}");
+            assert_eq!(largest(&z), Some(highest));
             for at in 0..length {
+                let mut out = vec![1.0; length];
+                let sum = exp_row(&z, highest, at, &mut out);
+                let expected = z.iter().map(|z| f64::from(z - highest).exp());
+                let others: f64 = expected.clone().enumerate().filter(|(i, _)| *i != at).map(|(_, e)| e).sum();
+                assert!((f64::from(sum) - others).abs() <= 1e-6 * others + 1e-36, "{length}: {sum} and {others}");
+                for (i, (out, expected)) in out.iter().zip(expected).enumerate() {
+                    let expected = if i == at { 0.0 } else { expected };
+                    assert!((f64::from(*out) - expected).abs() <= 5e-7 * expected, "{i} of {length}: {out}");
+                }
                 for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                     let mut broken = z.clone();
                     broken[at] = bad;
-                    assert!(!finite(&broken), "{bad} at {at} of {length}");
+                    assert_eq!(largest(&broken), None, "{bad} at {at} of {length}");
                     let (ones, mut zeros) = (vec![1.0; length], [vec![0.0; length], vec![0.0; length]]);
                     let [gradient, sums] = &mut zeros;
                     assert_eq!(

@@ -136,6 +136,34 @@ fn detections_keep_every_limit() {
     }
 }
 
+/// Rows without a score above the threshold get no deltas; the others get the same as ever.
+#[test]
+fn the_threshold_does_not_move_boxes() {
+    let device = Device::flex();
+    let batch = batch([64, 64], vec![Truth::default(), Truth::default()]);
+    for class_specific_boxes in [false, true] {
+        let mut config = config();
+        config.roi.class_specific_boxes = class_specific_boxes;
+        let detector = detector(&config, 0, &device);
+        let detect = |score_threshold| {
+            let limits = DetectConfig { score_threshold, nms_iou: 0.5, max_detections: 10_000 };
+            detector.detect(&batch, &device, &EqlV2::default(), &limits).concat()
+        };
+        let all = detect(0.0);
+        let mut scores: Vec<f32> = all.iter().map(|found| found.score).collect();
+        scores.sort_by(f32::total_cmp);
+        let threshold = scores[scores.len() - scores.len() / 8];
+        let expected: Vec<_> = all.iter().filter(|found| found.score > threshold).collect();
+        let some = detect(threshold);
+        assert!(!some.is_empty() && some.len() == expected.len(), "{} of {}", some.len(), expected.len());
+        for (got, expected) in some.iter().zip(expected) {
+            assert_eq!((got.class, got.score), (expected.class, expected.score));
+            // Rows of another tile of the product may be summed in another order.
+            assert!(got.bbox.iter().zip(expected.bbox).all(|(a, b)| (a - b).abs() < 1e-3), "{got:?} for {expected:?}");
+        }
+    }
+}
+
 #[test]
 fn a_high_threshold_or_no_proposals_find_nothing() {
     let device = Device::flex();
