@@ -9,7 +9,7 @@
 use burn::backend::{DType, Flex};
 use burn::tensor::Tensor;
 
-use crate::pass_kernel::{self, ZeroRows};
+use crate::pass_kernel::{self, FreshRow, FreshRows};
 use crate::{ClassTargets, LedgerDelta, LossError, Result, sigmoid as scalar};
 
 /// Rows of a piece of work, and of a float32 partial sum of the ledger: up to so many terms lose 1e-6 of the sum.
@@ -85,7 +85,7 @@ impl Piece {
         pass: &Pass,
         first: usize,
         logits: &[f32],
-        gradient: &mut ZeroRows<'_>,
+        gradient: &mut FreshRows<'_>,
         channels: usize,
         targets: &ClassTargets,
         scale: f32,
@@ -151,15 +151,15 @@ fn sigmoid(
     weights: &mut [f32],
     own: Option<(usize, f32)>,
     factor: [f32; 2],
-    gradient: &mut [f32],
+    gradient: FreshRow<'_>,
     sums: &mut [f32],
 ) -> Option<(f64, f32)> {
     // Without weight the row's own column adds nothing, so that nothing has to be taken back.
     if let Some((column, _)) = own {
         weights[column] = 0.0;
     }
-    let value = pass_kernel::sigmoid_row(logits, weights, factor, gradient, sums)?;
-    let Some((column, weight)) = own else { return Some((value, 0.0)) };
+    let (value, gradient) = gradient.sigmoid(logits, weights, factor, sums);
+    let (value, Some((column, weight))) = (value?, own) else { return value.map(|value| (value, 0.0)) };
     let (z, weight) = (f64::from(logits[column]), f64::from(weight * factor[0]));
     let own_gradient = weight * scalar::bce_gradient_f64(z, true);
     gradient[column] = own_gradient as f32 * factor[1];
@@ -172,11 +172,12 @@ fn softmax(
     largest: f32,
     own: usize,
     factor: [f32; 2],
-    gradient: &mut [f32],
+    gradient: FreshRow<'_>,
     sums: &mut [f32],
 ) -> (f64, f32) {
     // `1 - p` of the row's own column is taken as the share of the others, which does not cancel.
-    let others = f64::from(pass_kernel::exp_row(z, largest, own, gradient));
+    let (others, gradient) = gradient.exp(z, largest, own);
+    let others = f64::from(others);
     let own_part = f64::from(z[own] - largest).exp();
     let sum = others + own_part;
     pass_kernel::share_row([(f64::from(factor[0]) / sum) as f32, factor[1]], gradient, sums);

@@ -27,12 +27,15 @@ const EXPONENT: u32 = 0x7f80_0000;
 
 type V = [f32; LANES];
 
+/// A value of the output before it is written.
+type Fresh = MaybeUninit<f32>;
+
 /// Defines a function that runs `$body::<true>` with the widest vectors of this processor, or `$body::<false>` without fused
 /// multiply-add.
 macro_rules! dispatched {
-    ($(#[$doc:meta])* $name:ident = $body:ident($($arg:ident: $ty:ty),*) $(-> $out:ty)?) => {
+    ($(#[$doc:meta])* $visible:vis $name:ident = $body:ident($($arg:ident: $ty:ty),*) $(-> $out:ty)?) => {
         $(#[$doc])*
-        pub(crate) fn $name($($arg: $ty),*) $(-> $out)? {
+        $visible fn $name($($arg: $ty),*) $(-> $out)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
@@ -60,24 +63,22 @@ macro_rules! dispatched {
 
 dispatched! {
     /// The largest value, minus infinity for none, or `None` when a value is not finite.
-    largest = largest_body(row: &[f32]) -> Option<f32>
+    pub(crate) largest = largest_body(row: &[f32]) -> Option<f32>
 }
 
 dispatched! {
-    /// Negative sides of sigmoid cross-entropy, with `p = sigmoid(z)` and `g = weight p`: writes `scale g` into `gradient`, adds `g` to
-    /// `sums`, and returns the sum of `weight log(1 + exp(z))`, or `None` when a value is not finite. The check is part of the loop,
-    /// so that the row is fetched from memory while the one before is computed.
-    sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [f32], sums: &mut [f32]) -> Option<f64>
+    /// [`FreshRow::sigmoid`] of a row of the same length.
+    sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
 }
 
 dispatched! {
-    /// Writes `exp(z - max)` into `out`, 0 at `own` and where it is below `exp(-87)`, and returns the sum.
-    exp_row = exp_body(z: &[f32], max: f32, own: usize, out: &mut [f32]) -> f32
+    /// [`FreshRow::exp`] of a row of the same length.
+    exp_row = exp_body(z: &[f32], max: f32, own: usize, out: &mut [Fresh]) -> f32
 }
 
 dispatched! {
     /// Multiplies `out` by `factor[0]`, adds it to `sums`, and multiplies it by `factor[1]`.
-    share_row = share_body(factor: [f32; 2], out: &mut [f32], sums: &mut [f32])
+    pub(crate) share_row = share_body(factor: [f32; 2], out: &mut [f32], sums: &mut [f32])
 }
 
 #[inline(always)]
@@ -97,7 +98,7 @@ fn sigmoid_body<const FMA: bool>(
     z: &[f32],
     weight: &[f32],
     [row_weight, scale]: [f32; 2],
-    gradient: &mut [f32],
+    gradient: &mut [Fresh],
     sums: &mut [f32],
 ) -> Option<f64> {
     let (z, z_rest) = z.as_chunks::<LANES>();
@@ -111,7 +112,7 @@ fn sigmoid_body<const FMA: bool>(
     if !z_rest.is_empty() {
         // Lanes beyond the row have weight 0.
         let (z, weight) = (padded(z_rest), padded(weight_rest));
-        let (mut gradient, mut sums) = (padded(gradient_rest), padded(sums_rest));
+        let (mut gradient, mut sums) = ([Fresh::new(0.0); LANES], padded(sums_rest));
         sigmoid_lanes::<FMA>(&z, &weight, [row_weight, scale], &mut gradient, &mut sums, &mut value, &mut highest);
         gradient_rest.copy_from_slice(&gradient[..gradient_rest.len()]);
         sums_rest.copy_from_slice(&sums[..sums_rest.len()]);
@@ -127,7 +128,7 @@ fn sigmoid_lanes<const FMA: bool>(
     z: &V,
     weight: &V,
     [row_weight, scale]: [f32; 2],
-    gradient: &mut V,
+    gradient: &mut [Fresh; LANES],
     sums: &mut V,
     value: &mut V,
     highest: &mut [u32; LANES],
@@ -148,30 +149,33 @@ fn sigmoid_lanes<const FMA: bool>(
         value[i] = fma::<FMA>(weight, fma::<FMA>(log, s, z[i].max(0.0)), value[i]);
         let g = weight * p;
         sums[i] += g;
-        gradient[i] = g * scale;
+        gradient[i] = Fresh::new(g * scale);
     }
 }
 
 #[inline(always)]
-fn exp_body<const FMA: bool>(z: &[f32], max: f32, own: usize, out: &mut [f32]) -> f32 {
+fn exp_body<const FMA: bool>(z: &[f32], max: f32, own: usize, out: &mut [Fresh]) -> f32 {
     let (z, z_rest) = z.as_chunks::<LANES>();
     let (out, out_rest) = out.as_chunks_mut::<LANES>();
     let mut sum = [0.0; LANES];
-    for (at, (z, out)) in z.iter().zip(&mut *out).enumerate() {
-        exp_lanes::<FMA>(z, max, (at == own / LANES).then_some(own % LANES), out, &mut sum);
+    for (at, (z, out)) in z.iter().zip(out).enumerate() {
+        let own = (at == own / LANES).then_some(own % LANES);
+        *out = exp_lanes::<FMA>(z, max, own, &mut sum).map(Fresh::new);
     }
     if !z_rest.is_empty() {
         // What is beyond the row counts as minus infinity.
-        let (mut padding, mut values) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
+        let mut padding = [f32::NEG_INFINITY; LANES];
         padding[..z_rest.len()].copy_from_slice(z_rest);
-        exp_lanes::<FMA>(&padding, max, (z.len() == own / LANES).then_some(own % LANES), &mut values, &mut sum);
-        out_rest.copy_from_slice(&values[..out_rest.len()]);
+        let own = (z.len() == own / LANES).then_some(own % LANES);
+        let values = exp_lanes::<FMA>(&padding, max, own, &mut sum);
+        out_rest.iter_mut().zip(values).for_each(|(out, value)| *out = Fresh::new(value));
     }
     sum.iter().sum()
 }
 
 #[inline(always)]
-fn exp_lanes<const FMA: bool>(z: &V, max: f32, own: Option<usize>, out: &mut V, sum: &mut V) {
+fn exp_lanes<const FMA: bool>(z: &V, max: f32, own: Option<usize>, sum: &mut V) -> V {
+    let mut out = [0.0; LANES];
     for i in 0..LANES {
         let x = z[i] - max;
         out[i] = if x < LOWEST { 0.0 } else { exp::<FMA>(x) };
@@ -182,6 +186,7 @@ fn exp_lanes<const FMA: bool>(z: &V, max: f32, own: Option<usize>, out: &mut V, 
     for i in 0..LANES {
         sum[i] += out[i];
     }
+    out
 }
 
 #[inline(always)]
@@ -193,42 +198,88 @@ fn share_body<const FMA: bool>([share, scale]: [f32; 2], out: &mut [f32], sums: 
     }
 }
 
-/// The rows of a piece, each full of zeros at the moment it is handed out, when it is written next and thus still in the cache.
-pub(crate) struct ZeroRows<'a>(ChunksMut<'a, MaybeUninit<f32>>);
+/// A row of the output that nothing has been written to. What is dropped as it is becomes zeros.
+pub(crate) struct FreshRow<'a>(Option<&'a mut [Fresh]>);
 
-impl<'a> Iterator for ZeroRows<'a> {
-    type Item = &'a mut [f32];
+impl<'a> FreshRow<'a> {
+    /// Negative sides of sigmoid cross-entropy, with `p = sigmoid(z)` and `g = weight p`: writes `scale g`, adds `g` to
+    /// `sums`, and returns the sum of `weight log(1 + exp(z))`, or `None` when a value is not finite. The check is part of the loop,
+    /// so that the row is fetched from memory while the one before is computed.
+    ///
+    /// # Panics
+    /// When lengths differ.
+    pub(crate) fn sigmoid(
+        self,
+        z: &[f32],
+        weight: &[f32],
+        factor: [f32; 2],
+        sums: &mut [f32],
+    ) -> (Option<f64>, &'a mut [f32]) {
+        assert!(weight.len() == z.len() && sums.len() == z.len(), "a weight and a sum for each column");
+        self.written(z.len(), |row| sigmoid_row(z, weight, factor, row, sums))
+    }
 
-    fn next(&mut self) -> Option<&'a mut [f32]> {
-        let row = self.0.next()?;
-        row.fill(MaybeUninit::new(0.0));
-        // SAFETY: every value of the row was just written, and `MaybeUninit<f32>` has the layout of `f32`.
-        Some(unsafe { &mut *(std::ptr::from_mut(row) as *mut [f32]) })
+    /// Writes `exp(z - max)`, 0 at `own` and where it is below `exp(-87)`, and returns the sum.
+    ///
+    /// # Panics
+    /// When lengths differ.
+    pub(crate) fn exp(self, z: &[f32], max: f32, own: usize) -> (f32, &'a mut [f32]) {
+        self.written(z.len(), |row| exp_row(z, max, own, row))
+    }
+
+    /// The row after `write`, which must be a loop that writes every value of a row of `length`.
+    fn written<T>(mut self, length: usize, write: impl FnOnce(&mut [Fresh]) -> T) -> (T, &'a mut [f32]) {
+        let row = self.0.take().expect("a row is taken once");
+        assert_eq!(row.len(), length, "a value for each column");
+        let result = write(row);
+        // SAFETY: `sigmoid_body` and `exp_body` write every value of a row that is as long as their other slices, which was just
+        // asserted, and `MaybeUninit<f32>` has the layout of `f32`.
+        (result, unsafe { &mut *(std::ptr::from_mut(row) as *mut [f32]) })
+    }
+}
+
+impl Drop for FreshRow<'_> {
+    fn drop(&mut self) {
+        if let Some(row) = self.0.take() {
+            row.fill(Fresh::new(0.0));
+        }
+    }
+}
+
+/// The rows of a piece, handed out one by one.
+pub(crate) struct FreshRows<'a>(ChunksMut<'a, Fresh>);
+
+impl<'a> Iterator for FreshRows<'a> {
+    type Item = FreshRow<'a>;
+
+    fn next(&mut self) -> Option<FreshRow<'a>> {
+        self.0.next().map(|row| FreshRow(Some(row)))
     }
 }
 
 /// `len` values in pieces of `rows` rows of `width`, each written by `work(index, rows)` on some thread; the results come in order, and
-/// what `work` does not write is zero.
+/// rows that `work` does not write are zeros.
 ///
 /// # Panics
 /// When `rows` or `width` is 0.
 pub(crate) fn in_pieces<T: Send>(
     len: usize,
     [rows, width]: [usize; 2],
-    work: impl Fn(usize, &mut ZeroRows<'_>) -> T + Sync,
+    work: impl Fn(usize, &mut FreshRows<'_>) -> T + Sync,
 ) -> (Vec<f32>, Vec<T>) {
     let mut values: Vec<f32> = Vec::with_capacity(len);
     let results = values.spare_capacity_mut()[..len]
         .par_chunks_mut(rows * width)
         .enumerate()
         .map(|(index, piece)| {
-            let mut rows = ZeroRows(piece.chunks_mut(width));
+            let mut rows = FreshRows(piece.chunks_mut(width));
             let result = work(index, &mut rows);
-            rows.for_each(|_| ());
+            rows.for_each(drop);
             result
         })
         .collect();
-    // SAFETY: the pieces together are the first `len` values, and every row of each was handed out, full of zeros.
+    // SAFETY: the pieces together are the first `len` values; each of their rows was written by `written` or, when it was dropped, by
+    // `drop`.
     unsafe { values.set_len(len) };
     (values, results)
 }
@@ -299,15 +350,18 @@ mod tests {
         let values = sampled(f32::MIN).flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]);
         let all: Vec<f32> = values.step_by(11).collect();
         for chunk in all.chunks(LANES + 3) {
-            let ones = vec![1.0; chunk.len()];
             for fused in [true, false] {
                 for (at, z) in chunk.iter().enumerate() {
                     // One value at a time, at every place of a row.
                     let mut weight = vec![0.0; chunk.len()];
                     weight[at] = 1.0;
-                    let (mut gradient, mut sums) = (ones.clone(), vec![0.0; chunk.len()]);
+                    let (mut gradient, mut sums) = (vec![Fresh::new(1.0); chunk.len()], vec![0.0; chunk.len()]);
+                    let row = FreshRow(Some(&mut gradient));
                     let body = if fused { sigmoid_body::<true> } else { sigmoid_body::<false> };
-                    let value = body(chunk, &weight, [1.0, 2.0], &mut gradient, &mut sums).unwrap();
+                    let factor = [1.0, 2.0];
+                    let (value, gradient) =
+                        row.written(chunk.len(), |row| body(chunk, &weight, factor, row, &mut sums));
+                    let value = value.unwrap();
                     let expected = crate::sigmoid::bce_f64(f64::from(*z), false);
                     // Below exp(-87) both are 0 to f32.
                     assert!((value - expected).abs() <= 5e-7 * expected + 2e-38, "log(1 + exp({z})) is {value}");
@@ -321,14 +375,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_written_is_zero() {
+        let z = [1.0, -2.0, 0.5];
+        let (values, results) = in_pieces(4 * 3, [2, 3], |piece, rows| {
+            // The first row of each piece is dropped; the last of the second is never asked for.
+            drop(rows.next());
+            (piece == 0).then(|| rows.next().unwrap().exp(&z, 1.0, 0).0)
+        });
+        let expected = [-3.0_f32, -0.5].map(f32::exp);
+        assert_eq!(values[..4], [0.0; 4]);
+        assert!(values[4..6].iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-6), "{values:?}");
+        assert_eq!(values[6..], [0.0; 6]);
+        assert!((results[0].unwrap() - expected[0] - expected[1]).abs() < 1e-6);
+    }
+
+    #[test]
     fn rows_of_every_length_are_whole() {
         for length in 0..3 * LANES + 2 {
             let z: Vec<f32> = (0..length).map(|i| (i as f32 * 1.7).sin() * 5.0).collect();
             let highest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(largest(&z), Some(highest));
             for at in 0..length {
-                let mut out = vec![1.0; length];
-                let sum = exp_row(&z, highest, at, &mut out);
+                let mut out = vec![Fresh::new(1.0); length];
+                let (sum, out) = FreshRow(Some(&mut out)).exp(&z, highest, at);
                 let expected = z.iter().map(|z| f64::from(z - highest).exp());
                 let others: f64 = expected.clone().enumerate().filter(|(i, _)| *i != at).map(|(_, e)| e).sum();
                 assert!((f64::from(sum) - others).abs() <= 1e-6 * others + 1e-36, "{length}: {sum} and {others}");
@@ -340,13 +409,10 @@ mod tests {
                     let mut broken = z.clone();
                     broken[at] = bad;
                     assert_eq!(largest(&broken), None, "{bad} at {at} of {length}");
-                    let (ones, mut zeros) = (vec![1.0; length], [vec![0.0; length], vec![0.0; length]]);
-                    let [gradient, sums] = &mut zeros;
-                    assert_eq!(
-                        sigmoid_row(&broken, &ones, [1.0; 2], gradient, sums),
-                        None,
-                        "{bad} at {at} of {length}"
-                    );
+                    let (ones, mut sums) = (vec![1.0; length], vec![0.0; length]);
+                    let mut gradient = vec![Fresh::new(1.0); length];
+                    let (value, _) = FreshRow(Some(&mut gradient)).sigmoid(&broken, &ones, [1.0; 2], &mut sums);
+                    assert_eq!(value, None, "{bad} at {at} of {length}");
                 }
             }
         }
