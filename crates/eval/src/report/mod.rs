@@ -7,6 +7,7 @@ mod classes;
 mod comparison;
 mod gallery;
 mod headline;
+mod leaderboard;
 mod matched;
 mod page;
 mod terminal;
@@ -21,6 +22,7 @@ use crate::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curv
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
 use comparison::contenders;
 
+pub use leaderboard::{Difference, MetricStanding, Standing, leaderboard, leaderboard_table};
 pub use terminal::comparison_table;
 
 /// What a report is made of.
