@@ -1,6 +1,6 @@
 //! `train`: one detector on a data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -85,11 +85,7 @@ impl Args {
         flag("loader.image_size", self.imgsz.map(|size| size.to_string()));
         flag("seed", self.seed.map(|seed| seed.to_string()));
         overrides.extend(self.overrides.iter().cloned());
-        let built_in = RECIPES.iter().find(|(name, _)| self.recipe.as_os_str() == *name);
-        Ok(match built_in {
-            Some((name, text)) => Recipe::parse(&format!("`{name}`"), text, &overrides)?,
-            None => Recipe::read(&self.recipe, &overrides)?,
-        })
+        recipe(&self.recipe, &overrides)
     }
 
     /// Where the data are: as the flags say, and where they are silent on a resumed run, as before.
@@ -123,6 +119,15 @@ impl Args {
         }
         command
     }
+}
+
+/// A recipe by its file or its name among the built-in ones, with `key=value` overrides on top.
+pub fn recipe(named: &Path, overrides: &[String]) -> anyhow::Result<Recipe> {
+    let built_in = RECIPES.iter().find(|(name, _)| named.as_os_str() == *name);
+    Ok(match built_in {
+        Some((name, text)) => Recipe::parse(&format!("`{name}`"), text, overrides)?,
+        None => Recipe::read(named, overrides)?,
+    })
 }
 
 /// Runs the command.
