@@ -163,3 +163,55 @@ fn lay(picture: &mut Picture, patch: &Picture, mask: &Bitmap, [left, top]: [usiz
         pixels[at..at + 3].copy_from_slice(&patch.pixels()[source..source + 3]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Category, CategoryId, Group, ImageId, ImageRecord, Object, mask::Outline, random::stream};
+
+    /// Classes with 1, 10 and 100 training images, one object each, all in one picture.
+    fn world() -> Dataset {
+        let bbox = [0.0, 0.0, 20.0, 20.0];
+        let object = |class| Object { class, bbox, area: 400.0, crowd: false };
+        let category = |(class, images)| Category {
+            id: CategoryId(class),
+            name: String::new(),
+            group: Group::Rare,
+            images,
+            instances: images,
+        };
+        let record = ImageRecord {
+            id: ImageId(1),
+            path: "".into(),
+            width: 50,
+            height: 50,
+            objects: (0..3).map(object).collect(),
+            negative: Vec::new(),
+            not_exhaustive: Vec::new(),
+        };
+        let categories = [(0, 1), (1, 10), (2, 100)].map(category).to_vec();
+        Dataset { source: "".into(), categories, images: vec![record], federated: false, warnings: Vec::new() }
+    }
+
+    #[test]
+    fn classes_come_inverse_to_their_images_and_only_with_masks() {
+        let data = world();
+        let mut masks = Masks::empty(&data);
+        let square = Outline::Polygons(vec![vec![0.0, 0.0, 20.0, 0.0, 20.0, 20.0, 0.0, 20.0]]);
+        let count = |masks: &Masks| {
+            let mut counts = [0; 3];
+            let mut random = stream(Stream::CopyPaste, 4, 0, 0);
+            (0..1110).for_each(|_| {
+                draw_class(&data, masks, &mut random).into_iter().for_each(|class| counts[class] += 1);
+            });
+            counts
+        };
+        assert_eq!(count(&masks), [0, 0, 0]);
+        masks.add(&data, 0, 2, &square);
+        assert_eq!(count(&masks), [0, 0, 1110]);
+        masks.add(&data, 0, 0, &square);
+        masks.add(&data, 0, 1, &square);
+        let [rare, common, frequent] = count(&masks);
+        assert!(rare.abs_diff(1000) < 50 && common.abs_diff(100) < 40 && frequent.abs_diff(10) < 15, "{rare} {common}");
+    }
+}

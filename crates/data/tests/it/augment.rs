@@ -180,8 +180,8 @@ fn pasted_objects_and_what_they_cover_have_boxes_to_the_pixel() {
             check_boxes(&batch, 0.0);
             rare += batch.images.iter().flat_map(|image| &image.classes).filter(|&&class| class == 3).count();
         }
-        // 40 showings of the only picture of class 3, and more of it pasted than of all other classes.
-        assert!(rare > 150, "{rare}");
+        // 500 pasted objects, of which a third are of class 3 and about a third are covered again; a sixth if all objects were alike.
+        assert!(rare > 105, "{rare}");
     }
 }
 
