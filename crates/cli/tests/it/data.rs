@@ -66,7 +66,9 @@ fn a_sheet_shows_pictures_as_a_recipe_makes_them() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     write(dir);
-    let preview = |more: &[&str]| [&["data", "preview", "data/train.json"], more].concat();
+    fn preview<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["data", "preview", "data/train.json"], more].concat()
+    }
     let sheet = |name: &str, more: &[&str]| {
         let ran = equipoise(dir, &preview(&[&["--sheet", name, "--pictures", "5"], more].concat()));
         assert!(ran.code == 0 && ran.err.contains("5 pictures"), "{}{}", ran.out, ran.err);
