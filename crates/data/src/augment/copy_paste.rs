@@ -199,7 +199,7 @@ mod tests {
         let mut masks = Masks::empty(&data);
         let square = Outline::Polygons(vec![vec![0.0, 0.0, 20.0, 0.0, 20.0, 20.0, 0.0, 20.0]]);
         let count = |masks: &Masks| {
-            let mut counts = [0; 3];
+            let mut counts = [0usize; 3];
             let mut random = stream(Stream::CopyPaste, 4, 0, 0);
             (0..1110).for_each(|_| {
                 draw_class(&data, masks, &mut random).into_iter().for_each(|class| counts[class] += 1);
