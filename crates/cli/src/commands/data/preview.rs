@@ -35,7 +35,7 @@ pub struct Args {
     /// Share of images, or of objects, below which classes repeat [default: that of the recipe]
     #[arg(long, value_name = "T")]
     repeat_threshold: Option<f64>,
-    /// How the repeat-factor samplers make whole showings: stochastic or ceil [default: that of the recipe]
+    /// How repeat-factor samplers round: stochastic or ceil [default: that of the recipe]
     #[arg(long, value_name = "HOW", value_parser = rounding)]
     rounding: Option<Rounding>,
     /// Write a contact sheet: pictures as the training gets them, with their boxes
