@@ -184,6 +184,12 @@ pub enum DataError {
         /// Height of the picture.
         got_height: u32,
     },
+    /// Copy-paste was asked for, but there is nothing to cut out.
+    #[error("`{}` has no mask of an object to cut out: `copy_paste` needs `segmentation` in COCO or LVIS JSON; set `loader.copy_paste.chance` to 0 to train without", path.display())]
+    NoMasks {
+        /// The data set's file.
+        path: PathBuf,
+    },
     /// An option has a value outside its range.
     #[error("option `{option}` is {got}: expected {expected}")]
     Option {

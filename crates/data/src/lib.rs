@@ -11,7 +11,8 @@
 //! | find what is wrong or odd | [`examine`], [`Finding`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
-//! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
+//! | batches from worker threads, augmented | [`Loader`], [`load_batch`], [`Batch`] |
+//! | masks, for those who need more than boxes | [`read_masks`], [`Masks`] |
 //! | write a data set in another format, and hear what is lost | [`write()`], [`Lost`], [`write_yolo`] |
 //! | write LVIS JSON; write any file whole or not at all | [`write_lvis`], [`write_atomically`] |
 //! | tell whether a checkpoint fits | [`ClassList`] |
@@ -60,6 +61,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod augment;
 mod class_list;
 mod counts;
 pub mod demo;
@@ -67,6 +69,7 @@ mod doctor;
 mod error;
 mod format;
 mod loader;
+mod mask;
 mod model;
 pub mod picture;
 mod random;
@@ -74,6 +77,7 @@ mod sampler;
 mod stats;
 mod write;
 
+pub use augment::{CopyPasteConfig, CropConfig, MosaicConfig, ShortSideConfig};
 pub use class_list::ClassList;
 pub use counts::{Counts, effective_counts};
 pub use doctor::{Finding, Severity, examine};
@@ -83,6 +87,7 @@ pub use format::{
     write_lvis, write_with, write_yolo,
 };
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
+pub use mask::{Masks, read_masks};
 pub use model::{
     Category, CategoryId, ClassIndex, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object, Warning,
 };

@@ -41,9 +41,11 @@ mod overlay;
 pub mod protocol;
 pub mod record;
 pub mod report;
+mod sheet;
 pub mod smooth;
 pub mod table;
 
 pub use annotate::{LabelledBox, annotate};
 pub use detection::{Detection, check_detections, read_detections, results_json, write_detections};
 pub use error::{EvalError, Result};
+pub use sheet::{Tile, TileBox, contact_sheet};

@@ -9,6 +9,7 @@ mod eval;
 mod loss;
 mod measure;
 mod ops;
+mod photos;
 
 use anyhow::bail;
 use burn::tensor::Device;

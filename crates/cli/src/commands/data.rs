@@ -4,6 +4,7 @@ mod convert;
 mod demo_set;
 mod doctor;
 mod preview;
+mod sheet;
 mod stats;
 
 use crate::Outcome;

@@ -61,6 +61,32 @@ fn a_sampler_that_does_nothing_says_so() {
     assert!(refused(dir, &["data", "preview", "data/train.json", "--sampler", "rfs"]).contains("repeat-factor"));
 }
 
+#[test]
+fn a_sheet_shows_pictures_as_a_recipe_makes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    fn preview<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["data", "preview", "data/train.json"], more].concat()
+    }
+    let sheet = |name: &str, more: &[&str]| {
+        let ran = equipoise(dir, &preview(&[&["--sheet", name, "--pictures", "5"], more].concat()));
+        assert!(ran.code == 0 && ran.err.contains("5 pictures"), "{}{}", ran.out, ran.err);
+        image::open(dir.join(name)).unwrap().into_rgb8()
+    };
+    let plain = sheet("plain.png", &[]);
+    assert!(plain == sheet("again.png", &[]));
+    let mosaic = ["--set", "loader.mosaic.chance=1", "--set", "loader.image_size=96"];
+    assert!(plain != sheet("mosaic.png", &mosaic));
+    let said = refused(dir, &preview(&["--set", "loader.crop.chance=2"]));
+    assert!(said.contains("crop.chance") && said.contains("0 to 1"), "{said}");
+    let said = refused(dir, &preview(&["--sheet", "none.png", "--set", "loader.copy_paste.chance=0.5"]));
+    assert!(said.contains("copy_paste") && said.contains("segmentation"), "{said}");
+    assert!(!dir.join("none.png").exists());
+    assert!(refused(dir, &preview(&["--rounding", "floor"])).contains("stochastic"));
+    assert!(fine(dir, &preview(&["--sampler", "repeat-factor", "--rounding", "ceil"])).contains("ceil rounding"));
+}
+
 /// There and back through YOLO: boxes and classes stay, and what YOLO has no place for is named.
 #[test]
 fn a_data_set_is_converted_and_read_again() {

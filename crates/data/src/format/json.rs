@@ -130,7 +130,8 @@ impl JsonFile {
     }
 }
 
-fn json_error(path: &Path, error: serde_json::Error) -> DataError {
+/// What `serde_json` says, with the file and the way out.
+pub fn json_error(path: &Path, error: serde_json::Error) -> DataError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let reason = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);

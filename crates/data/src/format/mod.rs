@@ -28,6 +28,7 @@ pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo,
 pub use write::{Lost, WriteConfig, write, write_with};
 pub use yolo::write_yolo;
 
+pub(crate) use json::json_error;
 pub(crate) use tally::{UNSEEN_CATEGORIES, advice, is_counted_elsewhere};
 
 use crate::{DataError, Dataset, Result};

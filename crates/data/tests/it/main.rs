@@ -1,5 +1,6 @@
 //! Integration tests of `equipoise-data`.
 
+mod augment;
 mod classes;
 mod coco;
 mod demo;
