@@ -29,7 +29,7 @@ mod truth;
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Mutex, PoisonError},
 };
 
 use rayon::prelude::*;
@@ -174,7 +174,8 @@ fn read_packages(sources: &Sources, watch: &dyn Watch) -> Result<Catalogue> {
         if watch.stopped() {
             return Err(DataError::Stopped);
         }
-        store.fetch(package)?;
+        // Ctrl-C also ends the client.
+        store.fetch(package).map_err(|e| if watch.stopped() { DataError::Stopped } else { e })?;
     }
     watch.progress(Step::Packages, sources.packages.len(), sources.packages.len());
     Catalogue::read(&store, sources.packages)
@@ -257,17 +258,17 @@ impl Build<'_> {
     }
 }
 
-/// Counts what is done over threads.
+/// Counts what is done over threads, and tells it in order.
 struct Count<'a> {
     watch: &'a dyn Watch,
     step: Step,
-    done: AtomicUsize,
+    done: Mutex<usize>,
     total: usize,
 }
 
 impl<'a> Count<'a> {
     fn new(watch: &'a dyn Watch, step: Step, total: usize) -> Self {
-        Self { watch, step, done: AtomicUsize::new(0), total }
+        Self { watch, step, done: Mutex::new(0), total }
     }
 
     /// Does one piece of work unless the build is to stop.
@@ -276,7 +277,9 @@ impl<'a> Count<'a> {
             return Err(DataError::Stopped);
         }
         let outcome = work()?;
-        self.watch.progress(self.step, self.done.fetch_add(1, Ordering::Relaxed) + 1, self.total);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done += 1;
+        self.watch.progress(self.step, *done, self.total);
         Ok(outcome)
     }
 }
