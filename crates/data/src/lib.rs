@@ -16,7 +16,7 @@
 //! | write a data set in another format, and hear what is lost | [`write()`], [`Lost`], [`write_yolo`] |
 //! | write LVIS JSON; write any file whole or not at all | [`write_lvis`], [`write_atomically`] |
 //! | tell whether a checkpoint fits | [`ClassList`] |
-//! | a long-tailed set from nothing | [`demo`] |
+//! | a long-tailed set from nothing; a benchmark from packages | [`demo`], [`emojivis`] |
 //!
 //! **Errors and warnings.** What makes a data set wrong is a [`DataError`] that names file, id and way out: JSON that is damaged, lists
 //! that are missing, ids that repeat or lead nowhere, numbers that are not finite, pictures that do not decode or are not the annotated
@@ -66,6 +66,7 @@ mod class_list;
 mod counts;
 pub mod demo;
 mod doctor;
+pub mod emojivis;
 mod error;
 mod format;
 mod loader;
@@ -74,7 +75,9 @@ mod model;
 pub mod picture;
 mod random;
 mod sampler;
+mod scene;
 mod stats;
+mod threads;
 mod write;
 
 pub use augment::{CopyPasteConfig, CropConfig, MosaicConfig, ShortSideConfig};
@@ -83,8 +86,8 @@ pub use counts::{Counts, effective_counts};
 pub use doctor::{Finding, Severity, examine};
 pub use error::{DataError, Result};
 pub use format::{
-    FORMATS, Format, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, WriteConfig, write,
-    write_lvis, write_with, write_yolo,
+    FORMATS, Format, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, Segmentation,
+    WriteConfig, write, write_lvis, write_with, write_yolo,
 };
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
 pub use mask::{Masks, read_masks};
@@ -97,4 +100,5 @@ pub use sampler::{
     SquareRoot, Uniform, category_factors, class_chances, image_factors, mean_frequencies, sampler,
 };
 pub use stats::{BoxStats, ClassStats, GroupStats, Quantiles, Stats, expected_ratio, gini, imbalance_factor};
+pub(crate) use write::{temporary_name, write_whole};
 pub use write::{write_atomically, write_atomically_with};

@@ -3,6 +3,7 @@
 mod convert;
 mod demo_set;
 mod doctor;
+mod emojivis_set;
 mod preview;
 mod sheet;
 mod stats;
@@ -30,6 +31,8 @@ enum Action {
 #[derive(clap::Subcommand)]
 enum Set {
     Demo(demo_set::Args),
+    #[command(name = "emojivis")]
+    EmojiVis(emojivis_set::Args),
 }
 
 /// Runs the command.
@@ -40,5 +43,6 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         Action::Preview(args) => preview::run(args),
         Action::Convert(args) => convert::run(args),
         Action::Build(Set::Demo(args)) => demo_set::run(args),
+        Action::Build(Set::EmojiVis(args)) => emojivis_set::run(args),
     }
 }

@@ -116,3 +116,19 @@ fn a_data_set_is_converted_and_read_again() {
     let error = refused(dir, &["data", "convert", "data/train.json", "--to", "coco", "--out", "data/train.json"]);
     assert!(error.contains("data/train.json"), "{error}");
 }
+
+/// A wrong file in the cache is refused before anything is fetched or begun.
+#[test]
+fn emojivis_trusts_no_package() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::create_dir_all(dir.join("cache/packages")).unwrap();
+    std::fs::write(dir.join("cache/packages/emojibase-data-17.0.0.tgz"), "another").unwrap();
+    let build = ["data", "build", "emojivis", "--dir", "set", "--cache", "cache"];
+    let error = refused(dir, &[&build[..], &["--preset", "mini"]].concat());
+    assert!(error.contains("SHA-512") && error.contains("npm pack emojibase-data@17.0.0"), "{error}");
+    assert!(!dir.join("set").exists());
+    assert!(refused(dir, &[&build[..], &["--side", "9"]].concat()).contains("`side`"));
+    let ran = equipoise(dir, &[&build[..], &["--preset", "huge"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("objects"), "{}", ran.err);
+}

@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, write_lvis};
+pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Segmentation, write_lvis};
 pub use write::{Lost, WriteConfig, write, write_with};
 pub use yolo::write_yolo;
 

@@ -6,7 +6,9 @@
 use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};
 
-use equipoise_data::{CategoryId, Dataset, LvisAnnotation, LvisCategory, LvisFile, LvisImage, picture, write_lvis};
+use equipoise_data::{
+    CategoryId, Dataset, LvisAnnotation, LvisCategory, LvisFile, LvisImage, Segmentation, picture, write_lvis,
+};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
@@ -66,7 +68,7 @@ pub fn photographs(drawn: &Dataset, count: usize, folder: &Path) -> anyhow::Resu
                 bbox: [x1, y1, x2 - x1, y2 - y1],
                 area: f64::from((x2 - x1) * (y2 - y1)),
                 iscrowd: 0,
-                segmentation: vec![ellipse([x1, y1, x2, y2])],
+                segmentation: Segmentation::Polygons(vec![ellipse([x1, y1, x2, y2])]),
             });
         }
     }
