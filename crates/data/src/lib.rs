@@ -8,7 +8,7 @@
 //! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Format`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
 //! | count and measure the tail | [`Stats::of`] |
-//! | find what is wrong or odd | [`examine`], [`Finding`] |
+//! | find what is wrong or odd, and repair a copy | [`examine`], [`Finding`], [`repair`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
 //! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
@@ -76,11 +76,11 @@ mod write;
 
 pub use class_list::ClassList;
 pub use counts::{Counts, effective_counts};
-pub use doctor::{Finding, Severity, examine};
+pub use doctor::{Finding, Repair, Severity, examine, repair};
 pub use error::{DataError, Result};
 pub use format::{
-    FORMATS, Format, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, WriteConfig, write,
-    write_lvis, write_with, write_yolo,
+    FORMATS, Format, Hierarchy, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, ReadConfig,
+    WriteConfig, format_name, write, write_lvis, write_with, write_yolo,
 };
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
 pub use model::{

@@ -6,6 +6,8 @@ mod doctor;
 mod preview;
 mod stats;
 
+use std::path::PathBuf;
+
 use crate::Outcome;
 
 /// Look at data sets, and make some
@@ -13,6 +15,17 @@ use crate::Outcome;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
+}
+
+/// A data set and its pictures.
+#[derive(clap::Args)]
+struct SetArgs {
+    /// Annotations, or a folder that holds some, in any format that is read
+    #[arg(value_name = "PATH")]
+    data: PathBuf,
+    /// Folder of the pictures [default: found beside the annotations]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand)]

@@ -25,6 +25,7 @@ use rayon::prelude::*;
 
 pub use config::{DemoConfig, RareImages};
 pub use crops::CropSet;
+pub use plan::lvis_image_count;
 
 use crate::{ClassIndex, DataError, Group, Result};
 use background::Split;

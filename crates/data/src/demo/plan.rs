@@ -58,7 +58,7 @@ fn sorted_counts(config: &DemoConfig) -> Vec<u64> {
     let limits = GroupThresholds::default();
     let last = config.categories.saturating_sub(1).max(1);
     let mut counts: Vec<u64> = (0..config.categories)
-        .map(|i| lvis_count(i as f64 * 1202.0 / last as f64).min(config.frequent_images as u64))
+        .map(|i| lvis_image_count(i as f64 * 1202.0 / last as f64).min(config.frequent_images as u64))
         .collect();
     let first_rare = counts.partition_point(|&count| count > limits.rare);
     let rare = counts.len() - first_rare;
@@ -75,8 +75,8 @@ fn sorted_counts(config: &DemoConfig) -> Vec<u64> {
     counts
 }
 
-/// The LVIS curve at a rank in 0..=1202.
-fn lvis_count(rank: f64) -> u64 {
+/// Training images of the category of LVIS v1 at a rank in 0..=1202, the largest first; between known ranks interpolated.
+pub fn lvis_image_count(rank: f64) -> u64 {
     if rank <= 1200.0 { interpolate(&LVIS[..121], rank / 10.0) } else { u64::from(LVIS[121]) }
 }
 
@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn the_whole_curve_comes_back_at_its_own_length() {
-        assert_eq!([0.0, 10.0, 1200.0, 1202.0].map(lvis_count), [1977, 1940, 1, 1]);
-        assert_eq!(lvis_count(5.0), 1959);
+        assert_eq!([0.0, 10.0, 1200.0, 1202.0].map(lvis_image_count), [1977, 1940, 1, 1]);
+        assert_eq!(lvis_image_count(5.0), 1959);
     }
 
     #[test]

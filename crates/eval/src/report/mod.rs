@@ -9,6 +9,7 @@ mod gallery;
 mod headline;
 mod matched;
 mod page;
+mod stats;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curv
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
 use comparison::contenders;
 
+pub use stats::stats_page;
 pub use terminal::comparison_table;
 
 /// What a report is made of.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use burn::tensor::Device;
 use equipoise_data::demo::{DemoConfig, build};
 use equipoise_data::{Dataset, EpochKey, Loader, LoaderConfig};
@@ -13,7 +14,16 @@ use super::measure::Case;
 const BATCH: usize = 8;
 
 /// A folder that goes when the cases are done.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// An empty one among the temporary files.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("equipoise-bench-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
+        Ok(Self(path))
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -23,7 +33,7 @@ impl Drop for Folder {
 
 /// The cases.
 pub fn cases(_device: &Device) -> anyhow::Result<Vec<Case>> {
-    let folder = Folder(std::env::temp_dir().join(format!("equipoise-bench-{}", std::process::id())));
+    let folder = Folder::new("data")?;
     let config = DemoConfig { side: 320, images: 160, ..DemoConfig::quick() };
     let set = build(&folder.0, &config, 0)?;
     let dataset = Arc::new(Dataset::read(&set.train, None)?);
