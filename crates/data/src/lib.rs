@@ -5,7 +5,8 @@
 //!
 //! | step | item |
 //! |---|---|
-//! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Format`] |
+//! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Dataset::read_with`], [`Format`] |
+//! | give every box the classes above its own | [`Hierarchy`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
 //! | count and measure the tail | [`Stats::of`] |
 //! | find what is wrong or odd, and repair a copy | [`examine`], [`Finding`], [`repair`] |

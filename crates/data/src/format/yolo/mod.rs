@@ -18,7 +18,7 @@ use rayon::prelude::*;
 pub use self::write::write_yolo;
 use self::{
     config::DataYaml,
-    labels::{Row, read_labels, to_pixels},
+    labels::{Rows, read_labels, to_pixels},
     pictures::{label_file, pictures_of},
 };
 use super::{
@@ -85,17 +85,11 @@ impl Format for Yolo {
     }
 }
 
-fn read_picture(path: &Path, yaml: &DataYaml) -> Result<([u32; 2], Option<Vec<Result<Row>>>)> {
+fn read_picture(path: &Path, yaml: &DataYaml) -> Result<([u32; 2], Option<Rows>)> {
     Ok((picture::dimensions(path)?, read_labels(&label_file(path), yaml.names.len(), yaml.key_points)?))
 }
 
-fn record(
-    id: ImageId,
-    path: PathBuf,
-    size: [u32; 2],
-    rows: Option<Vec<Result<Row>>>,
-    tally: &mut Tally,
-) -> Result<ImageRecord> {
+fn record(id: ImageId, path: PathBuf, size: [u32; 2], rows: Option<Rows>, tally: &mut Tally) -> Result<ImageRecord> {
     if rows.is_none() {
         tally.add(Oddity::NoLabels, || format!("`{}`", path.display()));
     }
