@@ -84,6 +84,8 @@ fn a_data_set_is_converted_and_read_again() {
     }
     // With both splits in one folder, a training finds each where it is meant.
     fine(dir, &["data", "convert", "data/train.json", "--val", "data/val.json", "--to", "yolo", "--out", "both"]);
+    let found = equipoise(dir, &["data", "stats", "both"]).err;
+    assert!(found.contains("found both/data.yaml: 8 images, 2 classes"), "{found}");
     let args = ["data", "convert", "both", "--split", "val", "--to", "coco", "--out", "val.json"];
     assert!(fine(dir, &args).contains("wrote 4 images"));
     let args =

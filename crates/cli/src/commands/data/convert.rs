@@ -6,7 +6,7 @@ use equipoise_data::{Dataset, FORMATS, Hierarchy, WriteConfig, format_name, writ
 
 use super::SetArgs;
 use crate::Outcome;
-use crate::commands::train::warn;
+use crate::commands::train::{note_found, warn};
 use crate::output::print;
 
 /// Write a data set in another format
@@ -51,6 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         Some(split) => Dataset::read_split(&args.set.data, images, split)?,
         None => Dataset::read(&args.set.data, images)?,
     };
+    note_found(&args.set.data, &dataset);
     warn(&dataset);
     if let Some(path) = &args.hierarchy {
         let format = format_name(&args.set.data)?;
@@ -63,8 +64,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let config = WriteConfig { copy_pictures: args.copy_pictures };
     let lost = match &args.val {
-        Some(val) => {
-            let val = Dataset::read_validation(val, None)?;
+        Some(path) => {
+            let val = Dataset::read_validation(path, None)?;
+            note_found(path, &val);
             warn(&val);
             write_yolo(&[("train", &dataset), ("val", &val)], &args.out, &config)?
         }

@@ -9,6 +9,7 @@ use equipoise_data::{
 
 use super::SetArgs;
 use crate::Outcome;
+use crate::commands::train::note_found;
 use crate::output::{WIDTH, print, print_json, wrap};
 
 /// Find what is wrong with a data set before a training does, and repair a copy
@@ -55,11 +56,15 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     // What a training would be refused for is counted, so that all of it is seen at once.
     let lenient = |images| ReadConfig { images, lenient: true };
     let mut train = Dataset::read_with(&args.set.data, &lenient(args.set.images.as_deref()))?;
+    note_found(&args.set.data, &train);
     if let Some(out) = &args.fix {
         return fix(&mut train, out, &args);
     }
     let val = |path: &PathBuf| Dataset::read_validation_with(path, &lenient(args.val_images.as_deref()));
     let val = args.val.as_ref().map(val).transpose()?;
+    if let (Some(path), Some(val)) = (&args.val, &val) {
+        note_found(path, val);
+    }
     let findings = examine(&train, val.as_ref(), !args.no_pictures);
     if args.json {
         print_json(&findings)?;

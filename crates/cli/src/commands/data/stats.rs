@@ -8,7 +8,7 @@ use equipoise_eval::report::stats_page;
 use equipoise_eval::table::{Align, Table};
 
 use crate::Outcome;
-use crate::commands::train::warn;
+use crate::commands::train::{note_found, warn};
 use crate::output::{print, print_json};
 
 /// Show what a data set holds and how long its tail is
@@ -43,6 +43,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(train) = &args.train {
         dataset.adopt_counts_from(&Dataset::read(train, None)?)?;
     }
+    note_found(&args.data, &dataset);
     warn(&dataset);
     let stats = Stats::of(&dataset);
     if let Some(path) = &args.svg {
