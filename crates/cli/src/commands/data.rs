@@ -17,6 +17,9 @@ pub struct Args {
     action: Action,
 }
 
+/// What no data set of this program holds, and no count of losses can name.
+const BOXES_ONLY: &str = "note  boxes only: masks, key points and fields of other programs are not copied\n";
+
 /// A data set and its pictures.
 #[derive(clap::Args)]
 struct SetArgs {

@@ -25,6 +25,8 @@ pub struct Repair {
 ///
 /// Pictures are only read when `pictures` is set, as in [`examine`](super::examine). Groups and counts that were those of the objects
 /// are counted anew; those that the file took from elsewhere stay. The file itself is not touched: write the result to another.
+///
+/// Trap: boxes across the border were clipped to the size in the file, and where that size was too small, what was cut off stays lost.
 pub fn repair(dataset: &mut Dataset, pictures: bool) -> Vec<Repair> {
     let counted = is_counted(dataset);
     let mut done: Vec<_> = dataset.warnings.iter().filter_map(by_reading).collect();
@@ -33,7 +35,7 @@ pub fn repair(dataset: &mut Dataset, pictures: bool) -> Vec<Repair> {
             done.push(Repair { what: what.into(), count, action: action.into() });
         }
     };
-    add("names of categories with blanks around them", trim_names(dataset), "trimmed");
+    add("category names with blanks around them", trim_names(dataset), "trimmed");
     if pictures {
         let [gone, resized, cut] = mend_pictures(dataset);
         add("images whose picture is missing or unreadable", gone, "dropped");

@@ -270,9 +270,12 @@ fn a_repair_leaves_nothing_that_it_can_mend() {
     let small = folder.png("train/small.png", 4, 4);
     add(&mut train, small, vec![object(0, [1.0, 1.0, 6.0, 6.0]), object(0, [5.0, 5.0, 7.0, 7.0])]);
     train.categories[0].name = " class 0 ".into();
+    assert!(
+        examine(&train, None, false).iter().any(|f| f.what == "category names with blanks around them" && f.count == 1)
+    );
     let done: Vec<_> = repair(&mut train, true).into_iter().map(|r| (r.what, r.count)).collect();
     let expected = [
-        ("names of categories with blanks around them", 1),
+        ("category names with blanks around them", 1),
         ("images whose picture is missing or unreadable", 2),
         ("sizes that are not those of the pictures", 1),
         ("boxes outside the pictures of corrected size", 1),

@@ -158,6 +158,31 @@ fn large_ids_names_that_are_no_text_and_odd_outlines() {
     assert!(error.contains("image 1 has width 1000000000"), "{error}");
 }
 
+/// Whatever a file calls its pictures, nothing is written outside the new folder.
+#[test]
+fn names_of_pictures_lead_nowhere_outside_when_written() {
+    let folder = Folder::new();
+    folder.png("deep/down/a.png", 100, 50);
+    folder.png("b.png", 100, 50);
+    let json = coco("").replace("\"a.png", "\"down/../../deep/down/a.png").replace("\"b.png", "\"../b.png");
+    let data = Dataset::read(&folder.file("deep/data.json", json), None).unwrap();
+    for format in ["yolo", "openimages"] {
+        let to = folder.path().join(format!("around/{format}"));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        equipoise_data::write(&data, format, &to).unwrap();
+    }
+    let listed = |path: &str| {
+        let entries = std::fs::read_dir(folder.path().join(path)).unwrap().map(|e| e.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(listed(""), ["around", "b.png", "deep"]);
+    assert_eq!(listed("around"), ["openimages", "yolo"]);
+    assert_eq!(listed("around/yolo/images/train"), ["a.png", "b.png"]);
+    assert!(listed("around/openimages").contains(&"a.png".to_owned()));
+}
+
 /// A PNG of 37 bytes that claims 10^9 × 10^9 pixels.
 #[test]
 fn a_picture_that_claims_any_size_is_refused() {

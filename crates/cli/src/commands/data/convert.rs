@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use equipoise_data::{Dataset, FORMATS, Hierarchy, WriteConfig, format_name, write_with, write_yolo};
 
-use super::SetArgs;
+use super::{BOXES_ONLY, SetArgs};
 use crate::Outcome;
 use crate::commands::train::{note_found, warn};
 use crate::output::print;
@@ -80,6 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         args.to,
         args.out.display()
     );
+    text += BOXES_ONLY;
     for lost in &lost {
         text += &format!("lost  {} {}\n", lost.count, lost.what);
     }

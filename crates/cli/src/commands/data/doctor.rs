@@ -7,7 +7,7 @@ use equipoise_data::{
     write_with,
 };
 
-use super::SetArgs;
+use super::{BOXES_ONLY, SetArgs};
 use crate::Outcome;
 use crate::commands::train::note_found;
 use crate::output::{WIDTH, print, print_json, wrap};
@@ -28,7 +28,8 @@ pub struct Args {
     /// Leave the pictures unread: much faster, and blind to those that are missing, damaged, of another size or there twice
     #[arg(long)]
     no_pictures: bool,
-    /// Write a repaired copy to this new file, or new folder for yolo and openimages; what needs a decision stays and is listed
+    /// Write a repaired copy to this new file, or new folder for yolo and openimages: boxes only, without masks and fields of other
+    /// programs. What needs a decision stays and is listed
     #[arg(long, value_name = "OUT", conflicts_with = "val")]
     fix: Option<PathBuf>,
     /// Format of the copy [default: that of the data]
@@ -119,6 +120,7 @@ fn fixed_text(fixed: &Fixed, format: &str, dataset: &Dataset) -> String {
         dataset.images.len(),
         fixed.out.display()
     );
+    text += BOXES_ONLY;
     text.extend(fixed.lost.iter().map(|lost| format!("lost  {lost}\n")));
     if fixed.left.is_empty() {
         return text + "nothing else was found\n";
