@@ -8,6 +8,8 @@ mod preview;
 mod sheet;
 mod stats;
 
+use std::path::PathBuf;
+
 use crate::Outcome;
 
 /// Look at data sets, and make some
@@ -15,6 +17,20 @@ use crate::Outcome;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
+}
+
+/// What no data set of this program holds, and no count of losses can name.
+const BOXES_ONLY: &str = "note  boxes only: masks, key points and fields of other programs are not copied\n";
+
+/// A data set and its pictures.
+#[derive(clap::Args)]
+struct SetArgs {
+    /// Annotations, or a folder that holds some, in any format that is read
+    #[arg(value_name = "PATH")]
+    data: PathBuf,
+    /// Folder of the pictures [default: found beside the annotations]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand)]

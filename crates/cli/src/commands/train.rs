@@ -138,10 +138,12 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     args.device.start_threads()?;
     let data = args.run_data()?;
     let train = Arc::new(data.read_train()?);
+    note_found(&data.train, &train);
     warn(&train);
     let val = match &data.val {
         Some(path) => {
             let val = Dataset::read_with_training_counts(path, data.val_images.as_deref(), &train)?;
+            note_found(path, &val);
             warn(&val);
             Some(Arc::new(val))
         }
@@ -237,6 +239,14 @@ pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// Says which file was found when a folder was given.
+pub fn note_found(given: &Path, dataset: &Dataset) {
+    if given.is_dir() {
+        let (images, classes) = (dataset.images.len(), dataset.num_classes());
+        eprintln!("found {}: {images} images, {classes} classes", dataset.source.display());
+    }
 }
 
 /// Says what was odd in a data set.

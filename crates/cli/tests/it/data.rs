@@ -21,6 +21,13 @@ fn statistics_count_what_is_there() {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let page = ["data", "stats", "data/train.json", "--html", "stats.html"];
+    fine(dir, &page);
+    let page = std::fs::read_to_string(dir.join("stats.html")).unwrap();
+    for part in ["<h1>All classes are in about as many pictures</h1>", "<svg", "8 objects", ">yak</th>", "1 : 1"] {
+        assert!(page.contains(part), "no `{part}` in:\n{page}");
+    }
+    assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "the page fetches something");
     assert!(std::fs::read_to_string(dir.join("tail.svg")).unwrap().contains("</svg>"));
     let stats = json(&fine(dir, &["data", "stats", "data/train.json", "--json"]));
     assert_eq!((&stats["images"], &stats["classes"][1]["name"]), (&8.into(), &"yak".into()));
@@ -103,6 +110,8 @@ fn a_data_set_is_converted_and_read_again() {
     }
     // With both splits in one folder, a training finds each where it is meant.
     fine(dir, &["data", "convert", "data/train.json", "--val", "data/val.json", "--to", "yolo", "--out", "both"]);
+    let found = equipoise(dir, &["data", "stats", "both"]).err;
+    assert!(found.contains("found both/data.yaml: 8 images, 2 classes"), "{found}");
     let args = ["data", "convert", "both", "--split", "val", "--to", "coco", "--out", "val.json"];
     assert!(fine(dir, &args).contains("wrote 4 images"));
     let args =
@@ -131,4 +140,62 @@ fn emojivis_trusts_no_package() {
     assert!(refused(dir, &[&build[..], &["--side", "9"]].concat()).contains("`side`"));
     let ran = equipoise(dir, &[&build[..], &["--preset", "huge"]].concat());
     assert!(ran.code == 2 && ran.err.contains("objects"), "{}", ran.err);
+}
+
+/// A file that a training is refused for is examined to its end, and its copy is clean.
+#[test]
+fn the_doctor_repairs_a_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let source = std::fs::read_to_string(dir.join("data/train.json")).unwrap();
+    let mut set = json(&source);
+    let annotations = set["annotations"].as_array_mut().unwrap();
+    let first = annotations[0].clone();
+    for (key, value) in [("category_id", 77), ("image_id", 78), ("id", 999)] {
+        let mut wrong = first.clone();
+        wrong[key] = value.into();
+        annotations.push(wrong);
+    }
+    std::fs::write(dir.join("data/broken.json"), set.to_string()).unwrap();
+    let ran = equipoise(dir, &["data", "doctor", "data/broken.json"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    for part in ["error: 1 objects of images that are not listed", "error: 1 objects of categories", "category_id 77"] {
+        assert!(ran.out.contains(part), "no `{part}` in:\n{}", ran.out);
+    }
+    let said = fine(dir, &["data", "doctor", "data/broken.json", "--fix", "data/mended.json"]);
+    assert!(said.contains("fixed: 1 objects with the same image, class and box as another: dropped"), "{said}");
+    assert!(said.contains("wrote 8 images and 8 objects as coco"), "{said}");
+    assert_eq!(equipoise(dir, &["data", "doctor", "data/mended.json"]).code, 0);
+    assert_eq!(
+        std::fs::read_to_string(dir.join("data/broken.json")).unwrap(),
+        set.to_string(),
+        "the source is as it was"
+    );
+    let again = ["data", "doctor", "data/broken.json", "--fix", "data/broken.json"];
+    assert!(refused(dir, &again).contains("in the way"));
+    std::fs::write(dir.join("data/cut.json"), &source[..source.len() / 2]).unwrap();
+    assert!(refused(dir, &["data", "doctor", "data/cut.json"]).contains("cut short"));
+}
+
+/// There and back through Open Images, with the classes above each class on the way.
+#[test]
+fn open_images_are_written_and_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    fine(dir, &["data", "convert", "data/train.json", "--to", "openimages", "--out", "tables"]);
+    let stats = |path: &str| json(&fine(dir, &["data", "stats", path, "--json"]));
+    let (before, after) = (stats("data/train.json"), stats("tables"));
+    for key in ["images", "objects", "categories", "boxes"] {
+        assert_eq!(before[key], after[key], "{key}");
+    }
+    let tree = r#"{"LabelName": "/m/000000", "Subcategory": [{"LabelName": "/m/000001"}]}"#;
+    std::fs::write(dir.join("tree.json"), tree).unwrap();
+    fine(dir, &["data", "convert", "tables", "--hierarchy", "tree.json", "--to", "coco", "--out", "up.json"]);
+    let up = stats("up.json");
+    assert_eq!(up["classes"][0]["instances"], before["objects"], "every object is one of the class above");
+    let error =
+        refused(dir, &["data", "convert", "up.json", "--hierarchy", "tree.json", "--to", "coco", "--out", "x.json"]);
+    assert!(error.contains("up.json"), "{error}");
 }

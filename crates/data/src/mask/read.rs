@@ -2,12 +2,7 @@
 //!
 //! Annotations are taken one by one and never held; an annotation belongs to the object of its image with its class and box.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    fs::File,
-    io::{BufRead, BufReader},
-};
+use std::{collections::HashMap, fmt, io::BufRead};
 
 use serde::{
     Deserialize, Deserializer,
@@ -15,10 +10,10 @@ use serde::{
 };
 
 use super::{Masks, Outline, rle};
-use crate::{DataError, Dataset, Result, format::json_error};
-
-/// Size of the read buffer.
-const BUFFER_BYTES: usize = 1 << 20;
+use crate::{
+    DataError, Dataset, Result,
+    format::{json_error, open},
+};
 
 /// The masks of the objects of `dataset`, from the file that it was read from.
 ///
@@ -29,7 +24,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub fn read_masks(dataset: &Dataset) -> Result<Masks> {
     let path = &dataset.source;
     let io = |source| DataError::Io { action: "read", path: path.clone(), source };
-    let mut reader = BufReader::with_capacity(BUFFER_BYTES, File::open(path).map_err(io)?);
+    let mut reader = open(path).map_err(io)?;
     if reader.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
         reader.consume(3);
     }
@@ -43,7 +38,7 @@ pub fn read_masks(dataset: &Dataset) -> Result<Masks> {
     let taken = dataset.images.iter().map(|image| vec![false; image.objects.len()]).collect();
     let mut reading = Reading { dataset, images, classes, taken, masks: &mut masks };
     let mut json = serde_json::Deserializer::from_reader(reader);
-    (&mut reading).deserialize(&mut json).map_err(|error| json_error(path, error))?;
+    (&mut reading).deserialize(&mut json).map_err(|error| json_error(path, &error))?;
     masks.finish();
     if masks.is_empty() { Err(DataError::NoMasks { path: path.clone() }) } else { Ok(masks) }
 }

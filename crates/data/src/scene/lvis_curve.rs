@@ -9,8 +9,8 @@ const LVIS: [u32; 122] = [
     3, 3, 3, 3, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1,
 ];
 
-/// Image counts of `categories` ranks of the curve, largest first, none above `cap`.
-pub(crate) fn lvis_counts(categories: usize, cap: u64) -> Vec<u64> {
+/// Training images of `categories` classes shaped like those of LVIS v1 (arXiv 1908.03195), largest first, none above `cap`.
+pub fn lvis_counts(categories: usize, cap: u64) -> Vec<u64> {
     let last = categories.saturating_sub(1).max(1);
     (0..categories).map(|i| lvis_count(i as f64 * 1202.0 / last as f64).min(cap)).collect()
 }

@@ -17,5 +17,6 @@ pub(crate) use clutter::scatter;
 pub(crate) use compose::{Look, Placed, Seen, Style, arrange, finish, pose, tone};
 pub(crate) use distribute::{Crowd, distribute};
 pub(crate) use draw::{Pose, Sprite};
-pub(crate) use lvis_curve::{interpolate, lvis_counts};
+pub(crate) use lvis_curve::interpolate;
+pub use lvis_curve::lvis_counts;
 pub(crate) use random::{Purpose, chance, stream};

@@ -10,6 +10,7 @@ mod headline;
 mod leaderboard;
 mod matched;
 mod page;
+mod stats;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
 use comparison::contenders;
 
 pub use leaderboard::{Difference, MetricStanding, Standing, leaderboard, leaderboard_table};
+pub use stats::stats_page;
 pub use terminal::comparison_table;
 
 /// What a report is made of.

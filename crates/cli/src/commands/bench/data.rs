@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use anyhow::Context;
 use burn::tensor::Device;
 use equipoise_data::demo::{DemoConfig, build};
 use equipoise_data::{
@@ -21,7 +22,16 @@ const BATCH: usize = 8;
 const PHOTOGRAPHS: usize = 48;
 
 /// A folder that goes when the cases are done.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// An empty one among the temporary files.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("equipoise-bench-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
+        Ok(Self(path))
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -31,7 +41,7 @@ impl Drop for Folder {
 
 /// The cases.
 pub fn cases(_device: &Device) -> anyhow::Result<Vec<Case>> {
-    let folder = Rc::new(Folder(std::env::temp_dir().join(format!("equipoise-bench-{}", std::process::id()))));
+    let folder = Rc::new(Folder::new("data")?);
     let config = DemoConfig { side: 320, images: 160, ..DemoConfig::quick() };
     let set = build(&folder.0, &config, 0)?;
     let drawn = Arc::new(Dataset::read(&set.train, None)?);
