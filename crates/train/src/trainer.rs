@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use equipoise_data::{ClassList, Dataset, sampler};
+use equipoise_data::{ClassList, Counts, Dataset, sampler};
 use equipoise_detect::FasterRcnn;
 use equipoise_eval::record::{HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
-use equipoise_loss::{ClassLoss, GradientLedger};
+use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
 
 use crate::checkpoint::{Checkpoint, CheckpointState, DataMark};
 use crate::learner::Learner;
@@ -64,8 +64,10 @@ impl Trainer {
         if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
-        let learner = Learner::new(recipe.clone(), dataset.num_classes(), device)?;
-        let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
+        let total_steps = total_steps(&recipe, &dataset)?;
+        let facts = facts(&recipe, &dataset, total_steps);
+        let learner = Learner::new(recipe.clone(), dataset.num_classes(), facts, device)?;
+        let stream = stream(&recipe, &dataset, 0)?;
         // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
         write_text(&dir.recipe(), &recipe.to_toml())?;
@@ -205,6 +207,7 @@ impl Trainer {
             step: self.steps_done(),
             recipe: self.recipe().clone(),
             classes: self.classes.clone(),
+            facts: self.learner.facts().clone(),
             ledger: self.ledger().clone(),
             window: self.window.clone(),
             data: DataMark::of(&self.dataset),
@@ -266,6 +269,18 @@ pub fn ledger_rows(loss: &dyn ClassLoss, ledger: &GradientLedger, dataset: &Data
         }
     };
     dataset.categories.iter().enumerate().map(row).collect()
+}
+
+/// What the loss is told: the counts of exactly these pictures.
+fn facts(recipe: &Recipe, dataset: &Dataset, steps: u64) -> TrainingFacts {
+    let counts = Counts::of(dataset);
+    TrainingFacts {
+        image_counts: counts.images,
+        instance_counts: counts.instances,
+        images: dataset.images.len() as u64,
+        seed: recipe.seed,
+        steps,
+    }
 }
 
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {
