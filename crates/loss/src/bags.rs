@@ -20,6 +20,11 @@ use crate::{
     softmax,
 };
 
+/// Four groups of classes and that of background.
+const GROUPS: usize = 5;
+/// The last group.
+const BACKGROUND: usize = GROUPS - 1;
+
 /// Options of [`Bags`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -268,8 +273,3 @@ impl Registered for Bags {
         Self::new(config, facts)
     }
 }
-
-/// Four groups of classes and that of background.
-const GROUPS: usize = 5;
-/// The last group.
-const BACKGROUND: usize = GROUPS - 1;

@@ -101,6 +101,7 @@ impl ClassLoss for BalancedSoftmax {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.log_counts.len() - 1)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.shifted().terms(logits, targets)
     }

@@ -83,7 +83,7 @@ pub const CARD: Card = Card {
     paper: "Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019, arXiv 1901.05555",
     heads: &[Head::Proposals, Head::Dense],
     needs: "instance counts of the training set",
-    formula: "w_c = (1 - beta) / (1 - beta^n_c), scaled so that they sum to K; background_weight for background;  L = sum_i w_i sum_j (1 - p_t)^gamma BCE(z_ij, t_ij) / max(foreground rows, 1)",
+    formula: "w_c = (1 - beta) / (1 - beta^n_c), scaled so that they sum to K, and background_weight for background;  L = sum_i w_i sum_j (1 - p_t)^gamma BCE(z_ij, t_ij) / max(foreground rows, 1)",
     scores: "sigmoid(z_j)",
     state: "none",
     options: &[
@@ -116,6 +116,7 @@ impl ClassLoss for ClassBalancedFocal {
     fn normalizer(&self, targets: &ClassTargets) -> f64 {
         targets.foreground_rows().max(1) as f64
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.rows(targets).terms(logits, targets)
     }

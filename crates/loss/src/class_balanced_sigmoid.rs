@@ -77,7 +77,7 @@ pub const CARD: Card = Card {
     paper: "Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019, arXiv 1901.05555",
     heads: &[Head::Proposals],
     needs: "instance counts of the training set",
-    formula: "w_c = (1 - beta) / (1 - beta^n_c), scaled so that they sum to K; background_weight for background;  L = (1/R) sum_i w_i sum_j BCE(z_ij, t_ij)",
+    formula: "w_c = (1 - beta) / (1 - beta^n_c), scaled so that they sum to K, and background_weight for background;  L = (1/R) sum_i w_i sum_j BCE(z_ij, t_ij)",
     scores: "sigmoid(z_j)",
     state: "none",
     options: &[
@@ -105,6 +105,7 @@ impl ClassLoss for ClassBalancedSigmoid {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.weights.len())
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.rows(targets).terms(logits, targets)
     }

@@ -136,6 +136,7 @@ impl ClassLoss for DropLoss {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.rare.len())
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.weights(targets, ledger).terms(logits, targets)
     }

@@ -118,6 +118,7 @@ impl ClassLoss for Ecm {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.ratios.len() - 1)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.margins().terms(logits, targets)
     }

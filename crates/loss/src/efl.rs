@@ -120,6 +120,7 @@ impl ClassLoss for Efl {
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.focus(ledger).terms(logits, targets)
     }

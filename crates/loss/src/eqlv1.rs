@@ -109,6 +109,7 @@ impl ClassLoss for EqlV1 {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.rare.len())
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.weights(targets).terms(logits, targets)
     }

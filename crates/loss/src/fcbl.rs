@@ -135,6 +135,7 @@ impl ClassLoss for Fcbl {
         }
         delta
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.margins(targets, ledger).terms(logits, targets)
     }

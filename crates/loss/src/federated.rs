@@ -127,6 +127,7 @@ impl ClassLoss for Federated {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.chances.len())
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.weights(targets, ledger).terms(logits, targets)
     }

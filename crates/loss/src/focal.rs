@@ -103,6 +103,7 @@ impl ClassLoss for Focal {
     fn normalizer(&self, targets: &ClassTargets) -> f64 {
         targets.foreground_rows().max(1) as f64
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.focus(targets).terms(logits, targets)
     }

@@ -106,7 +106,7 @@ pub const CARD: Card = Card {
     paper: "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019, arXiv 1906.07413",
     heads: &[Head::Proposals],
     needs: "instance counts of the training set; with DRW also the number of steps",
-    formula: "m_j = n_j^(-1/4), scaled so that the largest is max_margin; 0 for background;  L = (1/R) sum_i w_i (-log softmax(s (z_i - m_{y_i} onehot))_{y_i});  w_i = 1, or class-balanced weights after reweight_after of the run",
+    formula: "m_j = n_j^(-1/4), scaled so that the largest is max_margin, and 0 for background;  L = (1/R) sum_i w_i (-log softmax(s (z_i - m_{y_i} onehot))_{y_i});  w_i = 1, or class-balanced weights after reweight_after of the run",
     scores: "softmax(s z) without the background column",
     state: "none",
     options: &[
@@ -140,6 +140,7 @@ impl ClassLoss for Ldam {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.margins.len())
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.margins(targets, ledger).terms(logits, targets)
     }

@@ -19,6 +19,11 @@ use crate::{
     MemorySpec, Result, TrainingFacts,
 };
 
+/// Mean score before the first row of a class (authors' code).
+const START_SCORE: f64 = 0.01;
+/// Below it a margin would grow without bounds: a class whose rows all score 0 in f32.
+const LEAST_SCORE: f64 = 1e-12;
+
 /// Options of [`Loce`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -119,6 +124,7 @@ impl ClassLoss for Loce {
         }
         delta
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.margins(ledger).terms(logits, targets)
     }
@@ -149,8 +155,3 @@ impl Registered for Loce {
         Ok(Self::new(config))
     }
 }
-
-/// Mean score before the first row of a class (authors' code).
-const START_SCORE: f64 = 0.01;
-/// Below it a margin would grow without bounds: a class whose rows all score 0 in f32.
-const LEAST_SCORE: f64 = 1e-12;

@@ -107,6 +107,7 @@ impl ClassLoss for LogitAdjustment {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.shift.len() - 1)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.shifted().terms(logits, targets)
     }

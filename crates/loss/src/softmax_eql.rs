@@ -110,6 +110,7 @@ impl ClassLoss for SoftmaxEql {
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.margins(targets, ledger).terms(logits, targets)
     }

@@ -105,6 +105,7 @@ impl ClassLoss for SoftmaxEqlV2 {
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
         self.shifted(ledger).terms(logits, targets)
     }

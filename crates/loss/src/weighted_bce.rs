@@ -116,6 +116,7 @@ impl ClassLoss for WeightedBce {
     fn counted_classes(&self) -> Option<usize> {
         Some(self.weights.len() - 1)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.elements(targets).terms(logits, targets)
     }

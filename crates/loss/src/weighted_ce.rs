@@ -74,7 +74,7 @@ pub const CARD: Card = Card {
     paper: "standard (`class_weight`); inverse frequency as the baseline of Class-Balanced Loss, CVPR 2019, arXiv 1901.05555",
     heads: &[Head::Proposals],
     needs: "instance counts of the training set",
-    formula: "w_c ~ n_c^-power, scaled so that they sum to K; background_weight for background;  L = sum_i w_i CE_i / sum_i w_i",
+    formula: "w_c ~ n_c^-power, scaled so that they sum to K, and background_weight for background;  L = sum_i w_i CE_i / sum_i w_i",
     scores: "softmax(z) without the background column",
     state: "none",
     options: &[
@@ -105,6 +105,7 @@ impl ClassLoss for WeightedCe {
     fn normalizer(&self, targets: &ClassTargets) -> f64 {
         sum_of_weights(&self.weights, self.config.background_weight, targets)
     }
+
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
         self.rows(targets).terms(logits, targets)
     }

@@ -18,7 +18,7 @@ use equipoise_train::{Checkpoint, Recipe, Trainer};
 use crate::Outcome;
 use crate::commands::train::{steps, warn};
 use crate::device::DeviceArgs;
-use crate::output::{WIDTH, print, wrap};
+use crate::output::{print, width, wrap};
 use crate::progress::{Progress, clock};
 use crate::run_data::RunData;
 use crate::scoring::Model;
@@ -203,7 +203,7 @@ fn conclude(dir: &Path, runs: &[RunRecord], train: &Dataset, val: &Dataset) -> a
     let checks = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).map(|check| check.text);
     let mut text = format!("\n{}\n", comparison_table(runs).render());
     for sentence in std::iter::once(headline(runs)).chain(checks) {
-        text += &format!("{}\n", wrap(&sentence, WIDTH).join("\n"));
+        text += &format!("{}\n", wrap(&sentence, width()).join("\n"));
     }
     print(&format!("{text}\nreport  {}\n", report.display()))
 }

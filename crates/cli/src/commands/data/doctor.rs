@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use equipoise_data::{Dataset, Finding, Severity, examine};
 
 use crate::Outcome;
-use crate::output::{WIDTH, print, print_json, wrap};
+use crate::output::{print, print_json, width, wrap};
 
 /// Find what is wrong with a data set before a training does
 ///
@@ -59,7 +59,7 @@ fn text(findings: &[Finding]) -> String {
         };
         text += &format!("{severity}: {} {}\n", finding.count, finding.what);
         for (title, part) in [("such as", &finding.example), ("why", &finding.why), ("fix", &finding.fix)] {
-            for (at, line) in wrap(part, WIDTH - 11).into_iter().enumerate() {
+            for (at, line) in wrap(part, width() - 11).into_iter().enumerate() {
                 text += &format!("  {:<8} {line}\n", if at == 0 { title } else { "" });
             }
         }
