@@ -243,8 +243,8 @@ pub fn losses(classes: usize) -> Vec<(Variant, Box<dyn ClassLoss>)> {
 pub const DRAWING: &[&str] = &["droploss", "federated", "acsl", "bags"];
 /// Losses whose classes learn from foreground rows only.
 pub const FOREGROUND_ONLY: &[&str] = &["seesaw", "softmax_eql", "softmax_eqlv2"];
-/// Losses that leave out elements by design.
-pub const SPARSE: &[&str] = &["eql", "droploss", "acsl", "bags", "seesaw", "softmax_eql", "softmax_eqlv2"];
+/// Losses that leave out elements by design, and LDAM, whose small probabilities are 0 in f32.
+pub const SPARSE: &[&str] = &["eql", "droploss", "acsl", "bags", "seesaw", "softmax_eql", "softmax_eqlv2", "ldam"];
 /// Losses whose ledger sums have the normaliser inside.
 pub const NORMALISED_SUMS: &[&str] = &["efl", "eqfl", "softmax_eql", "softmax_eqlv2", "bags"];
 

@@ -46,9 +46,11 @@ fn tensors_agree_with_float64() {
         let got = step(loss, batch);
         assert_eq!(got.gradient.dims(), [batch.rows(), batch.channels], "{name}");
         assert_close(name, &[got.value], &[expected.value], F32);
-        assert_close(name, &values(&got.gradient), &expected.gradient, F32);
-        assert_close(name, &got.delta.positive, &expected.delta.positive, F32);
-        assert_close(name, &got.delta.negative, &expected.delta.negative, F32);
+        // Those of LDAM are thirty times as large.
+        let size = expected.gradient.iter().fold(1.0f64, |size, value| size.max(value.abs()));
+        assert_close(name, &values(&got.gradient), &expected.gradient, F32 * size);
+        assert_close(name, &got.delta.positive, &expected.delta.positive, F32 * size);
+        assert_close(name, &got.delta.negative, &expected.delta.negative, F32 * size);
         assert_eq!(got.delta.instances, expected.delta.instances, "{name}");
         assert_eq!(got.delta.rows, expected.delta.rows, "{name}");
         assert_close(name, &got.delta.memory, &expected.delta.memory, F32);
