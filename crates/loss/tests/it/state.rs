@@ -164,7 +164,9 @@ fn a_discount_forgets_before_it_adds() {
 #[test]
 fn draws_are_functions_of_seed_and_step() {
     let draws = |name: &str, seed: u64, steps: u64| {
-        let loss = build(name, json!({}), &TrainingFacts { seed, ..facts(200) }).unwrap();
+        // So few that BAGS does not take all other rows.
+        let options = if name == "bags" { json!({ "beta": 0.1 }) } else { json!({}) };
+        let loss = build(name, options, &TrainingFacts { seed, ..facts(200) }).unwrap();
         let mut batch = Batch::of(&*loss, 1, 400, 200, Extras::default());
         let sums = [batch.ledger.positive(), batch.ledger.negative(), batch.ledger.instances()].map(<[f64]>::to_vec);
         let [positive, negative, instances] = sums;
@@ -369,7 +371,7 @@ fn easy_background_trains_and_is_not_recorded() {
         }
     }
     assert_close("M", &got.delta.negative, &expected, 1e-6);
-    assert!(got.delta.negative.iter().sum::<f64>() < 0.9 * all.delta.negative.iter().sum::<f64>());
+    assert!(got.delta.negative.iter().sum::<f64>() < all.delta.negative.iter().sum::<f64>());
 }
 
 /// A passive EQL v2 is sigmoid cross-entropy, whatever its ledger says.
