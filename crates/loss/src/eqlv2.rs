@@ -150,7 +150,7 @@ pub const CARD: Card = Card {
     needs: "nothing",
     formula: "w_ij = t_ij q_j + (1 - t_ij) r_j;  r_j = 1 / (1 + exp(-gamma (g_j - mu)));  q_j = 1 + alpha (1 - r_j);  L = (1/R) sum_ij w_ij BCE(z_ij, t_ij)",
     scores: "sigmoid(z_j) * (1 - sigmoid(z_K)); sigmoid(z_j) without a background column",
-    state: "P and M, the accumulated re-weighted gradients of each class; g = P / (M + 1e-10), 100 before the first",
+    state: "P and M, the accumulated re-weighted gradients of each class; g = P / (M + 1e-10), 100 before the first; they move once for each step, or in each forward pass as in the authors' code with `ledger = 'forward'` in the recipe",
     options: &[
         ("gamma", "12.0", "steepness of f"),
         ("mu", "0.8", "ratio at which a negative weighs one half"),

@@ -70,7 +70,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let mut table = Table::new(&[("name", Align::Left), ("what it does", Align::Left)]);
     for head in [Head::Proposals, Head::Dense, Head::Pictures] {
-        table.row(&["", ""]);
+        if head != Head::Proposals {
+            table.row(&["", ""]);
+        }
         table.row(&["", &format!("for {}", head.name())]);
         // A loss for several heads is listed under its first.
         for card in LOSSES.iter().map(|entry| &entry.card).filter(|card| card.heads.first() == Some(&head)) {

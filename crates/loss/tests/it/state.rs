@@ -323,6 +323,22 @@ fn droploss_without_foreground_drops_nothing() {
     assert_eq!(run(&*drop, &batch), run(&*eql, &batch));
 }
 
+/// Fifty classes are fifty classes, whether or not there is background; a batch with more keeps all of its own.
+#[test]
+fn the_federated_subset_has_its_size() {
+    let loss = build("federated", json!({ "num_classes": 6 }), &facts(60)).unwrap();
+    let answering = |labels: &[usize]| {
+        let targets = ClassTargets::from_indices(labels, 60).unwrap();
+        let step = loss.step_f64(&vec![0.5; labels.len() * 60], &targets, &GradientLedger::new(60));
+        (0..60).filter(|class| step.gradient[*class] != 0.0).collect::<Vec<_>>()
+    };
+    let some = answering(&[60, 3, 9, 60]);
+    assert!(some.len() == 6 && some.contains(&3) && some.contains(&9), "{some:?}");
+    assert_eq!(answering(&[60, 60]).len(), 6);
+    let many: Vec<usize> = (10..19).collect();
+    assert_eq!(answering(&[&[60], &many[..]].concat()), many);
+}
+
 /// A data set on which the thresholds of LVIS do nothing says so.
 #[test]
 fn a_threshold_without_effect_is_noted() {
