@@ -64,10 +64,8 @@ impl Trainer {
         if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
-        let total_steps = total_steps(&recipe, &dataset)?;
-        let facts = facts(&recipe, &dataset, total_steps);
-        let learner = Learner::new(recipe.clone(), dataset.num_classes(), facts, device)?;
-        let stream = stream(&recipe, &dataset, 0)?;
+        let learner = Learner::new(recipe.clone(), dataset.num_classes(), facts(&recipe, &dataset), device)?;
+        let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
         // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
         write_text(&dir.recipe(), &recipe.to_toml())?;
@@ -272,24 +270,29 @@ pub fn ledger_rows(loss: &dyn ClassLoss, ledger: &GradientLedger, dataset: &Data
 }
 
 /// What the loss is told: the counts of exactly these pictures.
-fn facts(recipe: &Recipe, dataset: &Dataset, steps: u64) -> TrainingFacts {
+fn facts(recipe: &Recipe, dataset: &Dataset) -> TrainingFacts {
     let counts = Counts::of(dataset);
     TrainingFacts {
         image_counts: counts.images,
         instance_counts: counts.instances,
         images: dataset.images.len() as u64,
         seed: recipe.seed,
-        steps,
+        steps: whole_steps(recipe, dataset),
     }
 }
 
+/// Steps that the epochs of the recipe come to.
+fn whole_steps(recipe: &Recipe, dataset: &Dataset) -> u64 {
+    (recipe.epochs * dataset.images.len() as f64 / recipe.images_of_a_step() as f64).floor() as u64
+}
+
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {
-    let steps = (recipe.epochs * dataset.images.len() as f64 / recipe.images_of_a_step() as f64).floor();
-    if dataset.images.len() < recipe.batch || steps < 1.0 {
+    let steps = whole_steps(recipe, dataset);
+    if dataset.images.len() < recipe.batch || steps == 0 {
         let (path, batch) = (dataset.source.clone(), recipe.batch);
         return Err(TrainError::TooFewImages { path, images: dataset.images.len(), batch });
     }
-    Ok(steps as u64)
+    Ok(steps)
 }
 
 fn stream(recipe: &Recipe, dataset: &Arc<Dataset>, batches: u64) -> Result<Stream> {
