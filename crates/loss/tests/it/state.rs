@@ -378,11 +378,11 @@ fn easy_background_trains_and_is_not_recorded() {
     let mut expected = vec![0.0; CLASSES];
     let raw = loss.step_f64(&batch.logits, &batch.targets(), &batch.ledger).gradient;
     for row in 0..batch.rows() {
-        for class in 0..CLASSES {
+        for (class, expected) in expected.iter_mut().enumerate() {
             let at = row * batch.channels + class;
             let easy = batch.labels[row] == Label::Background && equipoise_loss::sigmoid(batch.logits[at]) < 0.3;
             if batch.labels[row] != Label::Class(class) && !easy {
-                expected[class] += raw[at].abs() * batch.rows() as f64;
+                *expected += raw[at].abs() * batch.rows() as f64;
             }
         }
     }
