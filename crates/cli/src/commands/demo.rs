@@ -18,7 +18,7 @@ use crate::Outcome;
 use crate::cells::{Cell, Experiment};
 use crate::commands::train::warn;
 use crate::device::DeviceArgs;
-use crate::output::{WIDTH, print, wrap};
+use crate::output::{print, width, wrap};
 use crate::progress::{Progress, clock};
 use crate::run_data::RunData;
 
@@ -123,7 +123,7 @@ fn conclude(dir: &Path, runs: &[RunRecord], train: &Dataset, val: &Dataset) -> a
     let checks = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).map(|check| check.text);
     let mut text = format!("\n{}\n", comparison_table(runs).render());
     for sentence in std::iter::once(headline(runs)).chain(checks) {
-        text += &format!("{}\n", wrap(&sentence, WIDTH).join("\n"));
+        text += &format!("{}\n", wrap(&sentence, width()).join("\n"));
     }
     print(&format!("{text}\nreport  {}\n", report.display()))
 }

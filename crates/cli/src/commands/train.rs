@@ -160,6 +160,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let title = registry::find(&recipe.loss.name)?.card.title;
         Trainer::start(recipe, title, train.clone(), dir.clone(), &device)?
     };
+    for note in trainer.loss().notes() {
+        eprintln!("note: loss {}: {note}", trainer.recipe().loss.name);
+    }
     data.note(&dir)?;
     crate::interrupt::listen();
     let progress = Progress::new();

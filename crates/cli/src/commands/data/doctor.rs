@@ -10,7 +10,7 @@ use equipoise_data::{
 use super::{BOXES_ONLY, SetArgs};
 use crate::Outcome;
 use crate::commands::train::note_found;
-use crate::output::{WIDTH, print, print_json, wrap};
+use crate::output::{print, print_json, width, wrap};
 
 /// Find what is wrong with a data set before a training does, and repair a copy
 ///
@@ -141,7 +141,7 @@ fn text(findings: &[Finding]) -> String {
         };
         text += &format!("{severity}: {} {}\n", finding.count, finding.what);
         for (title, part) in [("such as", &finding.example), ("why", &finding.why), ("fix", &finding.fix)] {
-            for (at, line) in wrap(part, WIDTH - 11).into_iter().enumerate() {
+            for (at, line) in wrap(part, width() - 11).into_iter().enumerate() {
                 text += &format!("  {:<8} {line}\n", if at == 0 { title } else { "" });
             }
         }
