@@ -110,7 +110,7 @@ impl Acsl {
     }
 
     /// Weights that do not depend on the logits.
-    fn weights(&self, targets: &ClassTargets, drawn: &[Vec<usize>; 3]) -> Sigmoids {
+    fn weights(&self, targets: &ClassTargets, drawn: &[Vec<usize>; 3]) -> Sigmoids<'static> {
         let classes = self.group.len();
         let mut learns = vec![[false; 3]; targets.rows()];
         for (group, rows) in drawn.iter().enumerate() {

@@ -58,7 +58,7 @@ impl BalancedSoftmax {
         Ok(Self { config, log_counts: counts.into_iter().map(f64::ln).collect() })
     }
 
-    fn shifted(&self) -> Softmax {
+    fn shifted(&self) -> Softmax<'static> {
         Softmax::shifted(Grid::columns(self.log_counts.clone()))
     }
 }
@@ -110,12 +110,8 @@ impl ClassLoss for BalancedSoftmax {
         self.shifted().step_f64(self, logits, targets)
     }
 
-    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
-        Some(Pass::Softmax)
-    }
-
-    fn pass_shift(&self) -> Option<Vec<f32>> {
-        Some(self.log_counts.iter().map(|shift| *shift as f32).collect())
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.shifted()))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

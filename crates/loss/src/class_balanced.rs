@@ -25,13 +25,8 @@ fn weight_of(weights: &[f64], background: f64, label: Label) -> f64 {
 }
 
 /// Weight of every row by its label.
-pub(crate) fn row_weights(weights: &[f64], background: f64, targets: &ClassTargets) -> Grid {
+pub(crate) fn row_weights(weights: &[f64], background: f64, targets: &ClassTargets) -> Grid<'static> {
     Grid::rows(targets.labels().iter().map(|label| weight_of(weights, background, *label)).collect())
-}
-
-/// The targets with these weights on top of their own.
-pub(crate) fn weighed(weights: &[f64], background: f64, targets: &ClassTargets) -> ClassTargets {
-    targets.weighed(|row| weight_of(weights, background, targets.labels()[row]))
 }
 
 /// Sum of the weights of all rows, 1 where it is 0; the rows' own weights are no part of it.

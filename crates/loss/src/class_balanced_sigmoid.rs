@@ -3,12 +3,10 @@
 //! `L = (1/R) sum_i w_{y_i} sum_j BCE(z_ij, t_ij)`, with `w_c = (1 - beta) / (1 - beta^n_c)` scaled to the sum `K`. The head has `K` columns and none for
 //! background, whose rows have a weight of choice. The sigmoid branch of the usual port (`vandit15/Class-balanced-loss-pytorch`) cannot run.
 
-use std::borrow::Cow;
-
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::class_balanced::{balanced_weights, row_weights, weighed};
+use crate::class_balanced::{balanced_weights, row_weights};
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
 use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
@@ -64,7 +62,7 @@ impl ClassBalancedSigmoid {
         Ok(Self { config, weights })
     }
 
-    fn rows(&self, targets: &ClassTargets) -> Sigmoids {
+    fn rows(&self, targets: &ClassTargets) -> Sigmoids<'static> {
         Sigmoids::weighed(row_weights(&self.weights, self.config.background_weight, targets))
     }
 }
@@ -114,13 +112,8 @@ impl ClassLoss for ClassBalancedSigmoid {
         self.rows(targets).step_f64(self, logits, targets)
     }
 
-    fn pass(&self, targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
-        let ones = vec![1.0; targets.num_classes()];
-        Some(Pass::Sigmoid { positive: ones.clone(), negative: ones })
-    }
-
-    fn pass_targets<'a>(&self, targets: &'a ClassTargets) -> Cow<'a, ClassTargets> {
-        Cow::Owned(weighed(&self.weights, self.config.background_weight, targets))
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(self.rows(targets)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -2,12 +2,10 @@
 //!
 //! `L = sum_i w_{y_i} CE(z_i, y_i) / sum_i w_{y_i}`, with `w_c = (1 - beta) / (1 - beta^n_c)` scaled to the sum `K`, and a weight of choice for background.
 
-use std::borrow::Cow;
-
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::class_balanced::{balanced_weights, row_weights, sum_of_weights, weighed};
+use crate::class_balanced::{balanced_weights, row_weights, sum_of_weights};
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
@@ -60,7 +58,7 @@ impl ClassBalancedSoftmax {
         Ok(Self { config, weights })
     }
 
-    fn rows(&self, targets: &ClassTargets) -> Softmax {
+    fn rows(&self, targets: &ClassTargets) -> Softmax<'static> {
         Softmax::weighed(row_weights(&self.weights, self.config.background_weight, targets))
     }
 }
@@ -113,12 +111,8 @@ impl ClassLoss for ClassBalancedSoftmax {
         self.rows(targets).step_f64(self, logits, targets)
     }
 
-    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
-        Some(Pass::Softmax)
-    }
-
-    fn pass_targets<'a>(&self, targets: &'a ClassTargets) -> Cow<'a, ClassTargets> {
-        Cow::Owned(weighed(&self.weights, self.config.background_weight, targets))
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.rows(targets)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

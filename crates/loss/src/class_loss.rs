@@ -1,6 +1,5 @@
 //! The seam: what a classification loss is, and how its value, gradient and ledger sums are made.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
@@ -95,24 +94,14 @@ pub trait ClassLoss: Debug + Send + Sync {
 
     /// The loss as one fused pass over the logits on the CPU; `None` where only [`ClassLoss::terms`] can tell it.
     ///
-    /// The pass records the absolute gradients of both sides, as [`ClassLoss::record`] does by default.
-    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
+    /// A loss whose [`ClassLoss::record`] needs more than [`Computed::all`] and the logits has none.
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
         None
-    }
-
-    /// What the pass adds to the logits of each column, `[C]`.
-    fn pass_shift(&self) -> Option<Vec<f32>> {
-        None
-    }
-
-    /// The rows as the pass weighs them.
-    fn pass_targets<'a>(&self, targets: &'a ClassTargets) -> Cow<'a, ClassTargets> {
-        Cow::Borrowed(targets)
     }
 
     /// What a batch adds to the ledger: the absolute gradients of both sides, neither normalised nor times the loss weight.
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.sums(1.0, |_, _| true)
+        computed.all(1.0)
     }
 
     /// Class scores at inference, probabilities in f32.
@@ -168,11 +157,7 @@ pub trait ClassLoss: Debug + Send + Sync {
         let logits = logits.inner().cast(FloatDType::F32);
         if let Some(pass) = self.pass(targets, ledger) {
             let scale = self.loss_weight() / self.normalizer(targets);
-            let shifted = match self.pass_shift() {
-                Some(shift) => logits.clone() + Tensor::from_data(TensorData::new(shift, [1, channels]), &device),
-                None => logits.clone(),
-            };
-            if let Some(passed) = pass::run(&pass, &shifted, &self.pass_targets(targets), scale as f32) {
+            if let Some(passed) = pass::run(&pass, &logits, targets, scale as f32, &|computed| self.record(computed)) {
                 let Passed { value, gradient, delta } = passed?;
                 let gradient = Tensor::from_data(TensorData::new(gradient, [rows, channels]), &device);
                 return Ok(LossStep { value: value * scale, gradient, delta });
@@ -201,7 +186,7 @@ pub trait ClassLoss: Debug + Send + Sync {
         let data = gradient.to_data_as::<f32>();
         let data = data.as_slice::<f32>().expect("the data was just converted to f32");
         let (logits, changes) = (Values::F32(host), Values::F32(data));
-        let delta = self.record(&Computed { logits, gradient: changes, channels, targets });
+        let delta = self.record(&Computed { logits, gradient: changes, channels, targets, known: None });
         let scale = self.loss_weight() / self.normalizer(targets);
         Ok(LossStep { value: value * scale, gradient: gradient.mul_scalar(scale as f32), delta })
     }
@@ -257,7 +242,8 @@ pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
             value += row(index, logits, gradient);
         }
     }
-    let computed = Computed { logits: Values::F64(logits), gradient: Values::F64(&gradient), channels, targets };
+    let computed =
+        Computed { logits: Values::F64(logits), gradient: Values::F64(&gradient), channels, targets, known: None };
     let delta = loss.record(&computed);
     let scale = loss.loss_weight() / loss.normalizer(targets);
     gradient.iter_mut().for_each(|value| *value *= scale);

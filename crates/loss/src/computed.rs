@@ -1,6 +1,6 @@
 //! Logits and gradient of a batch once they are computed: what a loss records in the ledger is made of them.
 
-use crate::{ClassTargets, Label, LedgerDelta};
+use crate::{ClassTargets, Label, LedgerDelta, pass, softmax};
 
 /// Numbers on the host in either precision.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +32,32 @@ pub struct Computed<'a> {
     pub channels: usize,
     /// The targets.
     pub targets: &'a ClassTargets,
+    /// The sums of all absolute gradients, where the fused pass has them already; then `gradient` has the scale of the step.
+    pub known: Option<&'a LedgerDelta>,
 }
 
 impl Computed<'_> {
     /// A logit.
     pub fn logit(&self, row: usize, column: usize) -> f64 {
         self.logits.at(row * self.channels + column)
+    }
+
+    /// Softmax score of a column over those of its row that were judged.
+    pub fn own_score(&self, row: usize, own: usize) -> f64 {
+        let judged = |column: usize| self.targets.is_judged(row, column);
+        if let (Values::F32(logits), false) = (self.logits, self.targets.has_unjudged()) {
+            return pass::own_score(&logits[row * self.channels..][..self.channels], own);
+        }
+        let logits: Vec<f64> = (0..self.channels).map(|column| self.logit(row, column)).collect();
+        softmax::log_softmax_f64(&logits, judged)[own].exp()
+    }
+
+    /// Sums of all absolute gradients times `scale`.
+    pub fn all(&self, scale: f64) -> LedgerDelta {
+        let Some(known) = self.known else { return self.sums(scale, |_, _| true) };
+        let mut delta = known.clone();
+        delta.positive.iter_mut().chain(&mut delta.negative).for_each(|sum| *sum *= scale);
+        delta
     }
 
     /// Sums of the absolute gradients times `scale`, of those elements (row, class) of which `counts` is true.

@@ -17,7 +17,9 @@ use crate::eqlv1::{rare, rare_note};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts, draws};
+use crate::{
+    Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts, draws,
+};
 
 /// Options of [`DropLoss`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,28 +70,33 @@ impl DropLoss {
         Ok(Self { config, rare, seed: facts.seed })
     }
 
-    fn weights(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids {
+    fn weights<'a>(&self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Sigmoids<'a> {
         let mut stream = draws::stream(self.seed, ledger);
         self.weights_by(targets, |_, _| draws::uniform(&mut stream))
     }
 
     /// Weights for the draws `uniform(row, class)`, which are asked for row by row where they matter.
-    pub(crate) fn weights_by(&self, targets: &ClassTargets, mut uniform: impl FnMut(usize, usize) -> f64) -> Sigmoids {
+    pub(crate) fn weights_by<'a>(
+        &self,
+        targets: &'a ClassTargets,
+        mut uniform: impl FnMut(usize, usize) -> f64,
+    ) -> Sigmoids<'a> {
         let (share, classes) = (self.rare_share(targets), self.rare.len());
-        let mut weights = vec![1.0; targets.rows() * classes];
-        for (row, (weights, label)) in weights.chunks_exact_mut(classes.max(1)).zip(targets.labels()).enumerate() {
-            for class in (0..classes).filter(|class| self.rare[*class]) {
-                let dropped = match label {
-                    Label::Class(own) => *own != class,
-                    Label::Background => uniform(row, class) > share,
-                    Label::Ignored => false,
-                };
-                if dropped {
-                    weights[class] = 0.0;
-                }
-            }
+        let rare: Vec<usize> = (0..classes).filter(|class| self.rare[*class]).collect();
+        let mut dropped: Vec<Vec<usize>> = Vec::with_capacity(targets.rows());
+        for (row, label) in targets.labels().iter().enumerate() {
+            let rare = rare.iter().copied();
+            dropped.push(match label {
+                Label::Class(own) => rare.filter(|class| class != own).collect(),
+                Label::Background => rare.filter(|class| uniform(row, *class) > share).collect(),
+                Label::Ignored => Vec::new(),
+            });
         }
-        Sigmoids::weighed(Grid::elements([targets.rows(), classes], |row, column| weights[row * classes + column]))
+        let fill = move |row: usize, weights: &mut [f64]| {
+            weights.fill(1.0);
+            dropped[row].iter().for_each(|class| weights[*class] = 0.0);
+        };
+        Sigmoids::weighed(Grid::by_row([targets.rows(), classes], fill))
     }
 
     /// Part of the foreground rows whose class is rare; 1 without any.
@@ -143,6 +150,10 @@ impl ClassLoss for DropLoss {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.weights(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(self.weights(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossStepF64, Result, TrainingFacts};
+use crate::{
+    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts,
+};
 
 /// Options of [`Ecm`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +72,7 @@ impl Ecm {
         Ok(Self { config, ratios })
     }
 
-    fn margins(&self) -> Sigmoids {
+    fn margins(&self) -> Sigmoids<'static> {
         let offset = self.ratios.iter().map(|ratio| -ratio.ln() / 4.0).collect();
         let weight = self.ratios.iter().map(|ratio| ratio * (1.0 / ratio).ln_1p()).collect();
         Sigmoids { scale: 2.0, offset: Grid::columns(offset), weight: Grid::columns(weight) }
@@ -125,6 +127,10 @@ impl ClassLoss for Ecm {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
         self.margins().step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(self.margins()))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts};
 
 /// Options of [`EqlV1`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,12 +65,15 @@ impl EqlV1 {
     }
 
     /// Weight of every element.
-    fn weights(&self, targets: &ClassTargets) -> Sigmoids {
-        let weight = |row: usize, column: usize| match targets.labels()[row] {
-            Label::Class(class) if class != column && self.rare[column] => 0.0,
-            _ => 1.0,
+    fn weights<'a>(&'a self, targets: &'a ClassTargets) -> Sigmoids<'a> {
+        let fill = |row: usize, weights: &mut [f64]| match targets.labels()[row] {
+            Label::Class(own) => {
+                weights.iter_mut().zip(&self.rare).for_each(|(weight, rare)| *weight = f64::from(!rare));
+                weights[own] = 1.0;
+            }
+            _ => weights.fill(1.0),
         };
-        Sigmoids::weighed(Grid::elements([targets.rows(), self.rare.len()], weight))
+        Sigmoids::weighed(Grid::by_row([targets.rows(), self.rare.len()], fill))
     }
 }
 
@@ -116,6 +119,10 @@ impl ClassLoss for EqlV1 {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
         self.weights(targets).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(self.weights(targets)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -215,7 +215,7 @@ impl ClassLoss for EqlV2 {
         sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, &self.taught(targets), &device)
     }
 
-    fn pass(&self, _targets: &ClassTargets, ledger: &GradientLedger) -> Option<Pass> {
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
         if self.config.federated_ledger || self.config.easy_background > 0.0 {
             return None;
         }
@@ -225,6 +225,9 @@ impl ClassLoss for EqlV2 {
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         let (targets, easy) = (computed.targets, self.config.easy_background);
+        if easy == 0.0 && !self.config.federated_ledger {
+            return computed.all(1.0);
+        }
         let hard = |row: usize, class: usize| {
             targets.labels()[row] != Label::Background || sigmoid::sigmoid(computed.logit(row, class)) >= easy
         };

@@ -68,7 +68,7 @@ impl Fcbl {
         Self { config }
     }
 
-    fn margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids {
+    fn margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids<'static> {
         let (classes, sums, seen) = (targets.num_classes(), ledger.remembered(), ledger.instances());
         let confusion = |of: usize, with: usize| (sums[of * classes + with] / seen[of].max(1.0)).max(self.config.floor);
         let margin = |row: usize, column: usize| match targets.labels()[row] {

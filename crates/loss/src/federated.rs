@@ -79,12 +79,12 @@ impl Federated {
         subset
     }
 
-    fn weights(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids {
+    fn weights(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids<'static> {
         Self::weights_of(&self.subset(targets, ledger), targets.num_classes())
     }
 
     /// 1 for the classes of the subset, 0 for others.
-    pub(crate) fn weights_of(subset: &[usize], num_classes: usize) -> Sigmoids {
+    pub(crate) fn weights_of(subset: &[usize], num_classes: usize) -> Sigmoids<'static> {
         let mut weights = vec![0.0; num_classes];
         subset.iter().for_each(|class| weights[*class] = 1.0);
         Sigmoids::weighed(Grid::columns(weights))
@@ -136,7 +136,7 @@ impl ClassLoss for Federated {
         self.weights(targets, ledger).step_f64(self, logits, targets)
     }
 
-    fn pass(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Option<Pass> {
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
         let mut negative = vec![0.0; targets.num_classes()];
         self.subset(targets, ledger).into_iter().for_each(|class| negative[class] = 1.0);
         Some(Pass::Sigmoid { positive: vec![1.0; targets.num_classes()], negative })

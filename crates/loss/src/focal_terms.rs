@@ -15,7 +15,7 @@ pub(crate) struct FocalTerms {
     /// Factor of each column.
     pub factor: Vec<f64>,
     /// Weight of each row.
-    pub weight: Grid,
+    pub weight: Grid<'static>,
 }
 
 impl FocalTerms {

@@ -17,7 +17,8 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossError, LossStepF64, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossError, LossStepF64, Pass, Result,
+    TrainingFacts,
 };
 
 /// Options of [`Ldam`]; the defaults are the published ones.
@@ -88,13 +89,16 @@ impl Ldam {
         Ok(Self { config, margins, weights, switch })
     }
 
-    fn margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Softmax {
+    fn margins<'a>(&'a self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Softmax<'a> {
         let (classes, scale) = (self.margins.len(), self.config.scale);
-        let own = |row, column| column < classes && targets.column(row) == Some(column);
-        let offset = |row, column: usize| if own(row, column) { -scale * self.margins[column] } else { 0.0 };
+        let offset = move |row: usize, offsets: &mut [f64]| {
+            if let Some(own) = targets.column(row).filter(|own| *own < classes) {
+                offsets[own] = -scale * self.margins[own];
+            }
+        };
         let late = self.switch.is_some_and(|switch| ledger.steps() >= switch);
         let weight = if late { row_weights(&self.weights, 1.0, targets) } else { Grid::one(1.0) };
-        Softmax { scale, offset: Grid::elements([targets.rows(), classes + 1], offset), weight }
+        Softmax { scale, offset: Grid::by_row([targets.rows(), classes + 1], offset), weight }
     }
 }
 
@@ -147,6 +151,10 @@ impl ClassLoss for Ldam {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.margins(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.margins(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

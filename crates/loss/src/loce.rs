@@ -16,7 +16,7 @@ use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
     Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, MemoryRule,
-    MemorySpec, Result, TrainingFacts,
+    MemorySpec, Pass, Result, TrainingFacts,
 };
 
 /// Mean score before the first row of a class (authors' code).
@@ -66,7 +66,7 @@ impl Loce {
         Self { config }
     }
 
-    fn margins(&self, ledger: &GradientLedger) -> Softmax {
+    fn margins(&self, ledger: &GradientLedger) -> Softmax<'static> {
         let scores = ledger.remembered().iter().copied().chain([self.config.background_score]);
         Softmax::shifted(Grid::columns(scores.map(|score| score.max(LEAST_SCORE).ln()).collect()))
     }
@@ -110,16 +110,14 @@ impl ClassLoss for Loce {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        let mut delta = computed.sums(1.0, |_, _| true);
+        let mut delta = computed.all(1.0);
         let targets = computed.targets;
         if delta.rows > 0 {
             delta.memory = vec![0.0; targets.num_classes()];
         }
         for (row, label) in targets.labels().iter().enumerate() {
             if let Label::Class(own) = *label {
-                let logits: Vec<f64> = (0..computed.channels).map(|column| computed.logit(row, column)).collect();
-                let logs = softmax::log_softmax_f64(&logits, |column| targets.is_judged(row, column));
-                delta.memory[own] += logs[own].exp();
+                delta.memory[own] += computed.own_score(row, own);
             }
         }
         delta
@@ -131,6 +129,10 @@ impl ClassLoss for Loce {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.margins(ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.margins(ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

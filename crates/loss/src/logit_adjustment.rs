@@ -63,7 +63,7 @@ impl LogitAdjustment {
         Ok(Self { config, shift })
     }
 
-    fn shifted(&self) -> Softmax {
+    fn shifted(&self) -> Softmax<'static> {
         Softmax::shifted(Grid::columns(self.shift.clone()))
     }
 }
@@ -116,12 +116,8 @@ impl ClassLoss for LogitAdjustment {
         self.shifted().step_f64(self, logits, targets)
     }
 
-    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
-        Some(Pass::Softmax)
-    }
-
-    fn pass_shift(&self) -> Option<Vec<f32>> {
-        Some(self.shift.iter().map(|shift| *shift as f32).collect())
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.shifted()))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

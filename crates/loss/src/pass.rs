@@ -9,24 +9,28 @@
 use burn::backend::{DType, Flex};
 use burn::tensor::Tensor;
 
+use crate::grid::Grid;
 use crate::pass_kernel::{self, FreshRow, FreshRows};
-use crate::{ClassTargets, LedgerDelta, LossError, Result, sigmoid as scalar};
+use crate::sigmoid::Sigmoids;
+use crate::softmax::Softmax;
+use crate::{ClassTargets, Computed, LedgerDelta, LossError, Result, Values, sigmoid as scalar};
 
 /// Rows of a piece of work, and of a float32 partial sum of the ledger: up to so many terms lose 1e-6 of the sum.
 const ROWS: usize = 32;
 
 /// A loss as the fused pass knows it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Pass {
-    /// `w_ij BCE(z_ij, t_ij)` with one weight for each column and side.
+pub enum Pass<'a> {
+    /// `w_ij BCE(z_ij, t_ij)` with one weight for each column and side: the shortest way.
     Sigmoid {
         /// Weights of a column where it is the row's own, `[C]`.
         positive: Vec<f32>,
         /// Weights of a column where it is not, `[C]`.
         negative: Vec<f32>,
     },
-    /// `-log softmax(z_i)_{y_i}` over the columns that were judged.
-    Softmax,
+    /// Sigmoids with weights and offsets of rows, columns or elements.
+    Sigmoids(Sigmoids<'a>),
+    /// A softmax over the columns that were judged, with weights of rows and offsets.
+    Softmax(Softmax<'a>),
 }
 
 /// What a pass leaves; the value is not normalised, the gradient is scaled.
@@ -51,14 +55,25 @@ struct Piece {
 ///
 /// # Errors
 /// When a logit is not finite.
-pub(crate) fn run(pass: &Pass, logits: &Tensor<2>, targets: &ClassTargets, scale: f32) -> Option<Result<Passed>> {
+pub(crate) fn run(
+    pass: &Pass<'_>,
+    logits: &Tensor<2>,
+    targets: &ClassTargets,
+    scale: f32,
+    record: &dyn Fn(&Computed<'_>) -> LedgerDelta,
+) -> Option<Result<Passed>> {
     let [_, channels] = logits.dims();
     let host = logits.clone().try_into_primitive::<Flex>().ok().filter(|host| host.dtype() == DType::F32)?;
     let host = host.to_contiguous();
-    Some(over_rows(pass, host.as_slice::<f32>()?, channels, targets, scale))
+    let logits = host.as_slice::<f32>()?;
+    Some(over_rows(pass, logits, channels, targets, scale).map(|mut passed| {
+        let (logits, gradient) = (Values::F32(logits), Values::F32(&passed.gradient));
+        passed.delta = record(&Computed { logits, gradient, channels, targets, known: Some(&passed.delta) });
+        passed
+    }))
 }
 
-fn over_rows(pass: &Pass, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
+fn over_rows(pass: &Pass<'_>, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
     // A head without classes and background has no column, and no piece either.
     let (gradient, pieces) = pass_kernel::in_pieces(logits.len(), [ROWS, channels.max(1)], |at, gradient| {
         Piece::of(pass, at * ROWS, &logits[at * ROWS * channels..], gradient, channels, targets, scale)
@@ -82,7 +97,7 @@ fn over_rows(pass: &Pass, logits: &[f32], channels: usize, targets: &ClassTarget
 
 impl Piece {
     fn of(
-        pass: &Pass,
+        pass: &Pass<'_>,
         first: usize,
         logits: &[f32],
         gradient: &mut FreshRows<'_>,
@@ -92,44 +107,32 @@ impl Piece {
     ) -> Self {
         let mut piece =
             Self { value: 0.0, negative: vec![0.0; channels], positive: Vec::with_capacity(ROWS), broken: None };
-        // A copy in which what a row may not teach is left out.
-        let mut kept = match pass {
-            Pass::Sigmoid { negative, .. } => negative.clone(),
-            Pass::Softmax => vec![0.0; channels],
-        };
+        let mut scratch = Scratch::new(pass, channels);
         for (row, (gradient, logits)) in (first..).zip(gradient.zip(logits.chunks_exact(channels))) {
-            let Some(own) = targets.column(row) else {
+            let own = targets.column(row);
+            let Some(own) = own else {
                 if pass_kernel::largest(logits).is_none() {
                     piece.broken.get_or_insert(row);
                 }
                 continue;
             };
             let factor = [targets.row_weight(row) as f32, scale];
-            let judged = |column: usize| targets.is_judged(row, column);
-            // A background row of a head without that column has no column of its own.
-            let own_column = (own < channels).then_some(own);
             let done = match pass {
-                Pass::Sigmoid { positive, negative } => {
-                    if targets.has_unjudged() {
-                        kept.copy_from_slice(negative);
-                        kept.iter_mut().enumerate().filter(|(c, _)| !judged(*c)).for_each(|(_, weight)| *weight = 0.0);
-                    }
-                    let own = own_column.map(|own| (own, positive[own]));
-                    let done = sigmoid(logits, &mut kept, own, factor, gradient, &mut piece.negative);
-                    if let Some((own, _)) = own {
-                        kept[own] = negative[own];
-                    }
-                    done
+                Pass::Sigmoid { positive, negative } => scratch.by_column(
+                    (positive, negative),
+                    logits,
+                    (row, own),
+                    targets,
+                    factor,
+                    gradient,
+                    &mut piece.negative,
+                ),
+                Pass::Sigmoids(loss) => {
+                    scratch.sigmoids(loss, logits, (row, own), targets, factor, gradient, &mut piece.negative)
                 }
-                Pass::Softmax => pass_kernel::largest(logits).map(|largest| {
-                    if !targets.has_unjudged() {
-                        return softmax(logits, largest, own, factor, gradient, &mut piece.negative);
-                    }
-                    kept.copy_from_slice(logits);
-                    kept.iter_mut().enumerate().filter(|(c, _)| !judged(*c)).for_each(|(_, z)| *z = f32::NEG_INFINITY);
-                    let largest = kept.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    softmax(&kept, largest, own, factor, gradient, &mut piece.negative)
-                }),
+                Pass::Softmax(loss) => {
+                    scratch.softmax(loss, logits, (row, own), targets, factor, gradient, &mut piece.negative)
+                }
             };
             let Some((value, own_gradient)) = done else {
                 piece.broken.get_or_insert(row);
@@ -144,8 +147,141 @@ impl Piece {
     }
 }
 
-/// A row of sigmoids; returns its value and the size of its own column's gradient, neither normalised, or `None` when a logit is not
-/// finite.
+/// Room for one row of weights and of logits as the loss changes them.
+struct Scratch {
+    weights: Vec<f32>,
+    z: Vec<f32>,
+}
+
+/// A row's value and the size of its own column's gradient, neither normalised; `None` when a logit is not finite.
+type RowDone = Option<(f64, f32)>;
+
+impl Scratch {
+    fn new(pass: &Pass<'_>, channels: usize) -> Self {
+        let weights = match pass {
+            Pass::Sigmoid { negative, .. } => negative.clone(),
+            _ => vec![0.0; channels],
+        };
+        Self { weights, z: vec![0.0; channels] }
+    }
+
+    /// Sigmoids with weights of columns; `weights` hold the negative ones from row to row.
+    #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
+    fn by_column(
+        &mut self,
+        (positive, negative): (&[f32], &[f32]),
+        logits: &[f32],
+        (row, own): (usize, usize),
+        targets: &ClassTargets,
+        factor: [f32; 2],
+        gradient: FreshRow<'_>,
+        sums: &mut [f32],
+    ) -> RowDone {
+        if targets.has_unjudged() {
+            self.weights.copy_from_slice(negative);
+            leave_out(&mut self.weights, 0.0, row, targets);
+        }
+        // A background row of a head without that column has no column of its own.
+        let own = (own < logits.len()).then(|| (own, positive[own]));
+        let done = sigmoid(logits, &mut self.weights, own, factor, gradient, sums);
+        if let Some((own, _)) = own {
+            self.weights[own] = negative[own];
+        }
+        done
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
+    fn sigmoids(
+        &mut self,
+        loss: &Sigmoids<'_>,
+        logits: &[f32],
+        (row, own): (usize, usize),
+        targets: &ClassTargets,
+        [row_weight, scale]: [f32; 2],
+        gradient: FreshRow<'_>,
+        sums: &mut [f32],
+    ) -> RowDone {
+        pass_kernel::largest(logits)?;
+        let z = change(logits, loss.scale, &loss.offset, row, &mut self.z);
+        match &*loss.weight.row(row) {
+            [weight] => self.weights.fill(*weight as f32),
+            weights => self.weights.iter_mut().zip(weights).for_each(|(to, weight)| *to = *weight as f32),
+        }
+        if targets.has_unjudged() {
+            leave_out(&mut self.weights, 0.0, row, targets);
+        }
+        let own = (own < logits.len()).then(|| (own, self.weights[own]));
+        // The derivative by the logit itself; the value has no such factor.
+        let factor = [row_weight * loss.scale as f32, scale];
+        let (value, own_gradient) = sigmoid(z, &mut self.weights, own, factor, gradient, sums)?;
+        Some((value / loss.scale, own_gradient))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
+    fn softmax(
+        &mut self,
+        loss: &Softmax<'_>,
+        logits: &[f32],
+        (row, own): (usize, usize),
+        targets: &ClassTargets,
+        [row_weight, scale]: [f32; 2],
+        gradient: FreshRow<'_>,
+        sums: &mut [f32],
+    ) -> RowDone {
+        let mut largest = pass_kernel::largest(logits)?;
+        if own >= logits.len() {
+            // A label without a column teaches a softmax nothing.
+            return Some((0.0, 0.0));
+        }
+        let mut z = change(logits, loss.scale, &loss.offset, row, &mut self.z);
+        if targets.has_unjudged() {
+            if std::ptr::eq(z, logits) {
+                self.z.copy_from_slice(logits);
+            }
+            leave_out(&mut self.z, f32::NEG_INFINITY, row, targets);
+            z = &self.z;
+        }
+        if !std::ptr::eq(z, logits) {
+            largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        }
+        // The derivative by the logit itself; the value has no such factor.
+        let weight = row_weight * loss.weight.at(row, 0) as f32;
+        let factor = [weight * loss.scale as f32, scale];
+        let (value, own_gradient) = softmax(z, largest, own, factor, gradient, sums);
+        Some((value / loss.scale, own_gradient))
+    }
+}
+
+/// Softmax score of a column of finite logits; 0 when they are not.
+pub(crate) fn own_score(logits: &[f32], own: usize) -> f64 {
+    let Some(largest) = pass_kernel::largest(logits) else { return 0.0 };
+    let others = f64::from(pass_kernel::sum_of_others(logits, largest, own));
+    let own_part = f64::from(logits[own] - largest).exp();
+    own_part / (own_part + others)
+}
+
+/// Writes `value` where the row may not teach.
+fn leave_out(values: &mut [f32], value: f32, row: usize, targets: &ClassTargets) {
+    values.iter_mut().enumerate().filter(|(c, _)| !targets.is_judged(row, *c)).for_each(|(_, to)| *to = value);
+}
+
+/// `scale z + offset`, in `room` where that is anything but `z`; finite logits stay finite.
+fn change<'z>(z: &'z [f32], scale: f64, offset: &Grid<'_>, row: usize, room: &'z mut [f32]) -> &'z [f32] {
+    if scale == 1.0 && offset.is(0.0) {
+        return z;
+    }
+    let scale = scale as f32;
+    let finite = |z: f32| z.clamp(f32::MIN, f32::MAX);
+    match &*offset.row(row) {
+        [offset] => room.iter_mut().zip(z).for_each(|(to, z)| *to = finite(z * scale + *offset as f32)),
+        offsets => {
+            room.iter_mut().zip(z).zip(offsets).for_each(|((to, z), offset)| *to = finite(z * scale + *offset as f32));
+        }
+    }
+    room
+}
+
+/// A row of sigmoids.
 fn sigmoid(
     logits: &[f32],
     weights: &mut [f32],
@@ -153,7 +289,7 @@ fn sigmoid(
     factor: [f32; 2],
     gradient: FreshRow<'_>,
     sums: &mut [f32],
-) -> Option<(f64, f32)> {
+) -> RowDone {
     // Without weight the row's own column adds nothing, so that nothing has to be taken back.
     if let Some((column, _)) = own {
         weights[column] = 0.0;

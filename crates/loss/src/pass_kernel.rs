@@ -198,6 +198,11 @@ fn share_body<const FMA: bool>([share, scale]: [f32; 2], out: &mut [f32], sums: 
     }
 }
 
+/// Sum of `exp(z - max)` of all columns but one.
+pub(crate) fn sum_of_others(z: &[f32], max: f32, own: usize) -> f32 {
+    exp_row(z, max, own, &mut vec![Fresh::new(0.0); z.len()])
+}
+
 /// A row of the output that nothing has been written to. What is dropped as it is becomes zeros.
 pub(crate) struct FreshRow<'a>(Option<&'a mut [Fresh]>);
 

@@ -72,7 +72,7 @@ impl Seesaw {
     }
 
     /// Logarithm of the mitigation factor of every class in every row, `[R, K]`.
-    fn mitigation(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Grid {
+    fn mitigation(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Grid<'static> {
         let batch = targets.instances();
         let seen: Vec<f64> =
             ledger.instances().iter().zip(batch).map(|(before, now)| (before + now).max(1.0)).collect();

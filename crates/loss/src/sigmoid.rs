@@ -3,22 +3,22 @@
 use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 use crate::class_loss::rows_f64;
-use crate::grid::Grid;
+use crate::grid::{Grid, of_column};
 use crate::{ClassLoss, ClassTargets, LossStepF64};
 
 /// Binary cross-entropy of `scale z + offset`, each element times `weight`: `w_ij BCE(s z_ij + o_ij, t_ij)`.
-pub(crate) struct Sigmoids {
+pub struct Sigmoids<'a> {
     /// Factor of all logits.
     pub scale: f64,
     /// Added to the logits.
-    pub offset: Grid,
+    pub offset: Grid<'a>,
     /// Weight of each element, a constant.
-    pub weight: Grid,
+    pub weight: Grid<'a>,
 }
 
-impl Sigmoids {
+impl<'a> Sigmoids<'a> {
     /// With weights alone.
-    pub fn weighed(weight: Grid) -> Self {
+    pub fn weighed(weight: Grid<'a>) -> Self {
         Self { scale: 1.0, offset: Grid::one(0.0), weight }
     }
 
@@ -37,14 +37,20 @@ impl Sigmoids {
     }
 
     /// Value, gradient and sums in float64.
-    pub fn step_f64<L: ClassLoss + ?Sized>(&self, loss: &L, logits: &[f64], targets: &ClassTargets) -> LossStepF64 {
+    pub(crate) fn step_f64<L: ClassLoss + ?Sized>(
+        &self,
+        loss: &L,
+        logits: &[f64],
+        targets: &ClassTargets,
+    ) -> LossStepF64 {
         rows_f64(loss, logits, targets, |row, logits, gradient| {
             let own = targets.column(row);
+            let (offset, weight) = (self.offset.row(row), self.weight.row(row));
             let mut value = 0.0;
             for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
                 if targets.is_judged(row, column) {
-                    let (positive, z) = (own == Some(column), self.scale * z + self.offset.at(row, column));
-                    let weight = targets.row_weight(row) * self.weight.at(row, column);
+                    let (positive, z) = (own == Some(column), self.scale * z + of_column(&offset, column));
+                    let weight = targets.row_weight(row) * of_column(&weight, column);
                     value += weight * bce_f64(z, positive);
                     *gradient = weight * self.scale * bce_gradient_f64(z, positive);
                 }

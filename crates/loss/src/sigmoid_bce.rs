@@ -96,7 +96,7 @@ impl ClassLoss for SigmoidBce {
         Sigmoids::weighed(Grid::one(1.0)).terms(logits, targets)
     }
 
-    fn pass(&self, targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
         let ones = vec![1.0; self.channels(targets.num_classes())];
         Some(Pass::Sigmoid { positive: ones.clone(), negative: ones })
     }

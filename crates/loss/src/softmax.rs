@@ -5,7 +5,7 @@
 use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 use crate::class_loss::rows_f64;
-use crate::grid::Grid;
+use crate::grid::{Grid, of_column};
 use crate::{ClassLoss, ClassTargets, LossStepF64, sigmoid};
 
 /// Added to the logit of a class that was not judged: its probability is 0 in f32, and nothing overflows.
@@ -14,23 +14,23 @@ const EXCLUDED: f32 = -1e9;
 /// Cross-entropy of `scale z + offset`, each row times `weight`: `L_i = -w_i log softmax(s z_i + o_i)_{y_i}`.
 ///
 /// A row whose label has no column teaches nothing.
-pub(crate) struct Softmax {
+pub struct Softmax<'a> {
     /// Factor of all logits.
     pub scale: f64,
     /// Added to the logits.
-    pub offset: Grid,
+    pub offset: Grid<'a>,
     /// Weight of each row.
-    pub weight: Grid,
+    pub weight: Grid<'a>,
 }
 
-impl Softmax {
+impl<'a> Softmax<'a> {
     /// With an offset alone.
-    pub fn shifted(offset: Grid) -> Self {
+    pub fn shifted(offset: Grid<'a>) -> Self {
         Self { scale: 1.0, offset, weight: Grid::one(1.0) }
     }
 
     /// With row weights alone.
-    pub fn weighed(weight: Grid) -> Self {
+    pub fn weighed(weight: Grid<'a>) -> Self {
         Self { scale: 1.0, offset: Grid::one(0.0), weight }
     }
 
@@ -48,10 +48,16 @@ impl Softmax {
     }
 
     /// Value, gradient and sums in float64.
-    pub fn step_f64<L: ClassLoss + ?Sized>(&self, loss: &L, logits: &[f64], targets: &ClassTargets) -> LossStepF64 {
+    pub(crate) fn step_f64<L: ClassLoss + ?Sized>(
+        &self,
+        loss: &L,
+        logits: &[f64],
+        targets: &ClassTargets,
+    ) -> LossStepF64 {
         rows_f64(loss, logits, targets, |row, logits, gradient| {
-            let shifted: Vec<f64> =
-                logits.iter().enumerate().map(|(column, z)| self.scale * z + self.offset.at(row, column)).collect();
+            let offset = self.offset.row(row);
+            let shift = |(column, z): (usize, &f64)| self.scale * z + of_column(&offset, column);
+            let shifted: Vec<f64> = logits.iter().enumerate().map(shift).collect();
             let value = row_f64(&shifted, row, targets, self.weight.at(row, 0), gradient);
             gradient.iter_mut().for_each(|gradient| *gradient *= self.scale);
             value

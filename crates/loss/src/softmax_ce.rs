@@ -80,8 +80,8 @@ impl ClassLoss for SoftmaxCe {
         Softmax::weighed(Grid::one(1.0)).terms(logits, targets)
     }
 
-    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
-        Some(Pass::Softmax)
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(Softmax::weighed(Grid::one(1.0))))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -15,7 +15,7 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Result,
+    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Pass, Result,
     TrainingFacts,
 };
 
@@ -61,13 +61,16 @@ impl SoftmaxEql {
         Self { config }
     }
 
-    fn margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Softmax {
-        let log = |class: usize| ledger.positive()[class].max(self.config.floor).ln();
-        let margin = |row: usize, column: usize| match targets.labels()[row] {
-            Label::Class(own) => self.config.tau * (log(column) - log(own)),
-            _ => 0.0,
+    fn margins<'a>(&self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Softmax<'a> {
+        let tau = self.config.tau;
+        let logs: Vec<f64> = ledger.positive().iter().map(|sum| sum.max(self.config.floor).ln()).collect();
+        let classes = logs.len();
+        let margins = move |row: usize, margins: &mut [f64]| {
+            if let Label::Class(own) = targets.labels()[row] {
+                margins.iter_mut().zip(&logs).for_each(|(margin, log)| *margin = tau * (log - logs[own]));
+            }
         };
-        Softmax::shifted(Grid::elements([targets.rows(), ledger.num_classes()], margin))
+        Softmax::shifted(Grid::by_row([targets.rows(), classes], margins))
     }
 }
 
@@ -108,7 +111,7 @@ impl ClassLoss for SoftmaxEql {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
+        computed.all(1.0 / self.normalizer(computed.targets))
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
@@ -117,6 +120,10 @@ impl ClassLoss for SoftmaxEql {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.margins(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.margins(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -14,7 +14,8 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Pass, Result,
+    TrainingFacts,
 };
 
 /// Options of [`SoftmaxEqlV2`]; the defaults are the published ones.
@@ -59,7 +60,7 @@ impl SoftmaxEqlV2 {
         Self { config }
     }
 
-    fn shifted(&self, ledger: &GradientLedger) -> Softmax {
+    fn shifted(&self, ledger: &GradientLedger) -> Softmax<'static> {
         let all = ledger.positive().iter().sum::<f64>() + self.config.eps;
         let shift = |sum: &f64| ((sum / all).powf(self.config.tau) + 1e-9).ln();
         Softmax::shifted(Grid::columns(ledger.positive().iter().map(shift).collect()))
@@ -103,7 +104,7 @@ impl ClassLoss for SoftmaxEqlV2 {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
+        computed.all(1.0 / self.normalizer(computed.targets))
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
@@ -112,6 +113,10 @@ impl ClassLoss for SoftmaxEqlV2 {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.shifted(ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.shifted(ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -184,12 +184,6 @@ impl ClassTargets {
         self.quality.as_ref().map_or(1.0, |quality| f64::from(quality[row]))
     }
 
-    /// The same rows, each with its weight times `factor(row)`.
-    pub(crate) fn weighed(&self, factor: impl Fn(usize) -> f64) -> Self {
-        let weight = |row| (self.row_weight(row) * factor(row)) as f32;
-        Self { row_weights: Some((0..self.rows()).map(weight).collect()), ..self.clone() }
-    }
-
     /// The same rows with every class judged.
     pub(crate) fn all_judged(&self) -> Self {
         Self { judged: None, ..self.clone() }

@@ -73,7 +73,7 @@ impl WeightedBce {
         Ok(Self { config, weights })
     }
 
-    fn elements(&self, targets: &ClassTargets) -> Sigmoids {
+    fn elements(&self, targets: &ClassTargets) -> Sigmoids<'static> {
         let weight = |row, column: usize| if targets.column(row) == Some(column) { self.weights[column] } else { 1.0 };
         Sigmoids::weighed(Grid::elements([targets.rows(), self.weights.len()], weight))
     }
@@ -125,7 +125,7 @@ impl ClassLoss for WeightedBce {
         self.elements(targets).step_f64(self, logits, targets)
     }
 
-    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
         let positive: Vec<f32> = self.weights.iter().map(|weight| *weight as f32).collect();
         Some(Pass::Sigmoid { negative: vec![1.0; positive.len()], positive })
     }
