@@ -1,7 +1,7 @@
 //! Writes cases with their scores, for the scripts of `parity/` to compare: `cargo run -p equipoise-eval --example parity_case -- FOLDER`.
 //!
 //! Everything that scoring engines disagree on is in them: boxes with decimals that no f32 holds and boxes that leave the picture, equal scores, more than 300
-//! detections in a picture, crowds, federated lists, masks with and without boxes, group-of boxes and a class hierarchy.
+//! detections in a picture, crowds, detections without area, federated lists, masks with and without boxes, group-of boxes and a class hierarchy.
 
 use std::path::{Path, PathBuf};
 
@@ -154,6 +154,8 @@ fn detections(truth: &Value, rng: &mut ChaCha8Rng) -> Value {
             let class = rng.random_range(1..=CLASSES);
             add(image, class, some_box(rng), rng);
         }
+        // Without area, as boxes and as masks.
+        add(image, rng.random_range(1..=CLASSES), [40.0, 40.0, 0.0, 30.0], rng);
     }
     Value::Array(found)
 }

@@ -131,6 +131,17 @@ impl<'a> Case<'a> {
         self.truth.num_classes()
     }
 
+    /// Whether a detection has no area: its box, or its mask in a file of masks without boxes.
+    pub(crate) fn is_flat(&self, found: &Found) -> bool {
+        match found.mask.as_deref() {
+            Some(mask) if !self.has_boxes => {
+                let image = &self.truth.images[found.image as usize];
+                mask_area(mask, image.width, image.height) == Some(0)
+            }
+            _ => found.bbox[2] * found.bbox[3] <= 0.0,
+        }
+    }
+
     /// Positions in [`found`](Self::found) of the detections on a picture.
     pub fn on_image(&self, image: usize) -> std::ops::Range<usize> {
         self.starts[image]..self.starts[image + 1]
@@ -148,6 +159,17 @@ impl Ids {
         Self {
             images: truth.images.iter().zip(0..).map(|(image, at)| (image.id.0, at)).collect(),
             classes: truth.categories.iter().zip(0..).map(|(category, at)| (category.id.0, at)).collect(),
+        }
+    }
+}
+
+/// Pixels of a mask; `None` where it cannot be drawn, which the engine refuses later.
+fn mask_area(mask: &Segmentation, width: u32, height: u32) -> Option<u64> {
+    match mask.rle_ref() {
+        Some(lengths) => lengths.area().ok(),
+        None => {
+            let Segmentation::Polygon(polygons) = mask else { return None };
+            hotcoco::mask::fr_polys(polygons, height, width).ok().map(|lengths| hotcoco::mask::area(&lengths))
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use equipoise_data::ClassIndex;
 
 use crate::case::{Case, Labelled};
-use crate::protocol::Limit;
+use crate::protocol::{Limit, Rules};
 
 /// IoU thresholds 0.50, 0.55 … 0.95.
 pub const THRESHOLDS: usize = 10;
@@ -117,10 +117,11 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Matches the boxes of `case`, of which `limit` says how many are judged. `federated` sets judge a class only where it was looked for.
-    pub fn of(case: &Case, limit: Limit, federated: bool) -> Self {
+    /// Matches the boxes of `case` by `rules`; `limit` says how many detections are judged.
+    pub fn of(case: &Case, limit: Limit, rules: Rules) -> Self {
         let mut classes = vec![ClassOutcomes::default(); case.num_classes()];
-        let chosen = chosen(case, limit);
+        let chosen = rules.judged(case, limit);
+        let federated = rules.federated(case.truth);
         let mut next = 0;
         for (at, objects) in case.objects.iter().enumerate() {
             let range = case.on_image(at);
@@ -130,7 +131,7 @@ impl Outcomes {
                 next += 1;
             }
             let mut count: BTreeMap<ClassIndex, u32> = BTreeMap::new();
-            for object in objects {
+            for object in objects.iter().filter(|o| rules.keeps(o)) {
                 *count.entry(object.class as usize).or_default() += u32::from(!object.crowd);
             }
             let record = &case.truth.images[at];
@@ -138,11 +139,9 @@ impl Outcomes {
                 classes[class].objects.push((at as u32, n));
             }
             for (class, found) in mine {
-                if federated && !count.contains_key(&class) && !record.negative.contains(&class) {
-                    continue;
-                }
                 let exhaustive = !(federated && record.not_exhaustive.contains(&class));
-                judge(case, objects, at as u32, class, found, exhaustive, &mut classes[class].found);
+                let labels = labels(objects, class, rules);
+                judge(case, &labels, at as u32, found, exhaustive, &mut classes[class].found);
             }
         }
         for class in &mut classes {
@@ -206,19 +205,22 @@ fn by_class(case: &Case, found: impl Iterator<Item = u32>) -> BTreeMap<u32, Vec<
     classes
 }
 
-/// Matches the detections `found` of a class in a picture and adds their outcomes.
+/// The objects of a class in a picture with their positions.
+fn labels(objects: &[Labelled], class: ClassIndex, rules: Rules) -> Vec<(u32, &Labelled)> {
+    let all = objects.iter().zip(0..);
+    all.filter(|(o, _)| o.class as usize == class && rules.keeps(o)).map(|(o, at)| (at, o)).collect()
+}
+
+/// Matches the detections `found` of the class of `labels` in a picture and adds their outcomes.
 fn judge(
     case: &Case,
-    objects: &[Labelled],
+    labels: &[(u32, &Labelled)],
     image: u32,
-    class: ClassIndex,
     mut found: Vec<u32>,
     exhaustive: bool,
     outcomes: &mut Vec<Outcome>,
 ) {
     found.sort_by(|a, b| case.found[*b as usize].score.total_cmp(&case.found[*a as usize].score));
-    let labels: Vec<(u32, &Labelled)> =
-        objects.iter().zip(0..).filter(|(o, _)| o.class as usize == class).map(|(o, at)| (at, o)).collect();
     let mut taken = vec![0_u16; labels.len()];
     for d in found {
         let detection = &case.found[d as usize];
@@ -226,7 +228,7 @@ fn judge(
         let mut outcome = Outcome { found: d, image, score: detection.score, hits: 0, ignored: 0, object: None };
         for t in 0..THRESHOLDS {
             let bit = 1 << t;
-            match take(&labels, &overlaps, &taken, t) {
+            match take(labels, &overlaps, &taken, t) {
                 Some(at) if labels[at].1.crowd => outcome.ignored |= bit,
                 Some(at) => {
                     outcome.hits |= bit;

@@ -21,12 +21,12 @@ use crate::record::Metrics;
 /// Pictures that cross to the engine at once.
 const BATCH: usize = 512;
 
-/// Which of the engine's two rule books applies.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rules {
+/// Which of the two rule books applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
     /// At most 100 detections a picture and class; every picture is fully labelled.
     Coco,
-    /// At most 300 detections a picture; federated.
+    /// At most 300 detections a picture; federated; what has no area is left out.
     Lvis,
 }
 
@@ -42,6 +42,29 @@ impl Rules {
     /// Whether the lists of `truth` say what is judged.
     pub fn federated(self, truth: &Dataset) -> bool {
         self == Self::Lvis && truth.federated
+    }
+
+    /// Whether an object is there by these rules: lvis-api does not load one without area.
+    pub fn keeps(self, object: &Labelled) -> bool {
+        self == Self::Coco || object.area > 0.0
+    }
+
+    /// Positions of the detections that count by these rules under `limit`, ascending: within the cap, with an area, and of a class that was looked for.
+    pub(crate) fn judged(self, case: &Case, limit: Limit) -> Vec<u32> {
+        let mut kept = chosen(case, limit);
+        if self == Self::Lvis {
+            // After the cap, as in lvis-api: a detection without area takes a place.
+            kept.retain(|&d| !case.is_flat(&case.found[d as usize]));
+        }
+        if self.federated(case.truth) {
+            kept.retain(|&d| {
+                let found = &case.found[d as usize];
+                let at = found.image as usize;
+                case.objects[at].iter().any(|o| o.class == found.class && self.keeps(o))
+                    || case.truth.images[at].negative.contains(&(found.class as usize))
+            });
+        }
+        kept
     }
 
     fn mode(self) -> EvalMode {
@@ -63,10 +86,9 @@ pub(super) fn evaluate(
     let refuse = |error: hotcoco::error::Error| EvalError::Protocol { protocol, reason: error.to_string() };
     let kept = match (rules, limit) {
         // The engine counts these by itself, and AR1 and AR10 need them all.
-        (Rules::Coco, Limit::PerImageAndClass(_)) => chosen(case, Limit::All),
-        _ => chosen(case, limit),
+        (Rules::Coco, Limit::PerImageAndClass(_)) => rules.judged(case, Limit::All),
+        _ => rules.judged(case, limit),
     };
-    let kept = judged(rules, case, kept);
     let mut run = match limit {
         Limit::PerImage(_) | Limit::PerImageAndClass(_) => in_batches(rules, case, &kept).map_err(refuse)?,
         Limit::PerClass(_) | Limit::All => at_once(rules, case, &kept).map_err(refuse)?,
@@ -80,19 +102,6 @@ pub(super) fn evaluate(
     }
     let classes = class_results(&run, case);
     Ok(Evaluation { protocol, metrics, labels: Vec::new(), classes })
-}
-
-/// Those of `kept` whose class was looked for in their picture.
-fn judged(rules: Rules, case: &Case, mut kept: Vec<u32>) -> Vec<u32> {
-    if rules.federated(case.truth) {
-        kept.retain(|&d| {
-            let found = &case.found[d as usize];
-            let at = found.image as usize;
-            case.objects[at].iter().any(|o| o.class == found.class)
-                || case.truth.images[at].negative.contains(&(found.class as usize))
-        });
-    }
-    kept
 }
 
 fn iou_type(shape: Shape) -> IouType {
@@ -113,7 +122,7 @@ fn in_batches(rules: Rules, case: &Case, kept: &[u32]) -> hotcoco::error::Result
         let (mine, later) = rest.split_at(here);
         rest = later;
         let found = mine.iter().map(|&d| engine_detection(case, &case.found[d as usize])).collect();
-        run.update(engine_images(rules, case, images.clone(), mine), engine_objects(case, images), found)?;
+        run.update(engine_images(rules, case, images.clone(), mine), engine_objects(rules, case, images), found)?;
     }
     Ok(run.finalize())
 }
@@ -121,7 +130,7 @@ fn in_batches(rules: Rules, case: &Case, kept: &[u32]) -> hotcoco::error::Result
 /// Matches all at once, without any cap but the one that `kept` has.
 fn at_once(rules: Rules, case: &Case, kept: &[u32]) -> hotcoco::error::Result<COCOeval> {
     let images = 0..case.objects.len();
-    let mut annotations = engine_objects(case, images.clone());
+    let mut annotations = engine_objects(rules, case, images.clone());
     annotations.iter_mut().zip(1..).for_each(|(annotation, id)| annotation.id = id);
     let gt = COCO::from_dataset(hotcoco::Dataset {
         info: None,
@@ -211,7 +220,7 @@ fn engine_images(rules: Rules, case: &Case, images: Range<usize>, mut found: &[u
         let (mine, later) = found.split_at(found.partition_point(|&d| case.found[d as usize].image as usize <= at));
         found = later;
         let negative: Vec<u64> = if rules == Rules::Lvis && !case.truth.federated {
-            let present = |class: u32| case.objects[at].iter().any(|o| o.class == class);
+            let present = |class: u32| case.objects[at].iter().any(|o| o.class == class && rules.keeps(o));
             let mut absent: Vec<u32> =
                 mine.iter().map(|&d| case.found[d as usize].class).filter(|&class| !present(class)).collect();
             absent.sort_unstable();
@@ -255,7 +264,7 @@ fn letter(group: Group) -> &'static str {
     }
 }
 
-fn engine_objects(case: &Case, images: Range<usize>) -> Vec<hotcoco::Annotation> {
+fn engine_objects(rules: Rules, case: &Case, images: Range<usize>) -> Vec<hotcoco::Annotation> {
     let object = |at: usize, object: &Labelled| hotcoco::Annotation {
         area: Some(object.area),
         iscrowd: object.crowd,
@@ -263,7 +272,7 @@ fn engine_objects(case: &Case, images: Range<usize>) -> Vec<hotcoco::Annotation>
         segmentation: object.mask.as_deref().cloned(),
         ..annotation(case, at, object.class)
     };
-    images.flat_map(|at| case.objects[at].iter().map(move |o| object(at, o))).collect()
+    images.flat_map(|at| case.objects[at].iter().filter(move |o| rules.keeps(o)).map(move |o| object(at, o))).collect()
 }
 
 fn engine_detection(case: &Case, found: &Found) -> hotcoco::Annotation {

@@ -54,7 +54,7 @@ pub(super) fn score(
     if options.pool {
         let limit = options.fixed.map_or(kind.rules.limit(), Limit::PerClass);
         let family = family(limit, "-Pool");
-        let outcomes = Outcomes::of(case, limit, kind.rules.federated(case.truth));
+        let outcomes = Outcomes::of(case, limit, kind.rules);
         for (key, value) in pooled(case.truth, &outcomes) {
             add(&mut evaluation, &family, &key, value);
         }

@@ -17,6 +17,7 @@ use crate::outcome::Outcomes;
 use crate::record::Metrics;
 
 pub use coco::Coco;
+pub use engine::Rules;
 pub use hierarchy::Hierarchy;
 pub use lvis::Lvis;
 pub use open_images::{OpenImages, fifths};
@@ -50,8 +51,8 @@ pub trait Protocol: Sync {
 ///
 /// What needs single detections (calibration, error types, the bootstrap) has no rule of its own for Open Images; there COCO's is used.
 pub fn outcomes(protocol: &str, case: &Case) -> Outcomes {
-    let rules = if protocol == "lvis" { engine::Rules::Lvis } else { engine::Rules::Coco };
-    Outcomes::of(case, rules.limit(), rules.federated(case.truth))
+    let rules = if protocol == "lvis" { Rules::Lvis } else { Rules::Coco };
+    Outcomes::of(case, rules.limit(), rules)
 }
 
 /// Every protocol.
