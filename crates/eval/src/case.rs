@@ -13,7 +13,7 @@ use hotcoco::types::Segmentation;
 
 use crate::detection::{Detection, check_detections, defect};
 use crate::error::{EvalError, Result};
-use crate::results::{BoxEntry, MaskEntry, each_entry, entry_defect};
+use crate::results::{BoxEntry, MaskEntry, each_entry, entry_defect, open};
 
 /// What is overlapped: boxes or masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,23 +188,16 @@ fn rounded(object: &equipoise_data::Object) -> Labelled {
 /// The objects as the file of `truth` has them; of the data set where the file is none of COCO or LVIS.
 fn read_objects(truth: &Dataset, shape: Shape) -> Result<Vec<Vec<Labelled>>> {
     let path = &truth.source;
-    let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) && path.is_file();
-    if !is_json {
+    let Some(annotations) = read_annotations(path)? else {
         if shape == Shape::Masks {
             let reason = "masks are scored against a COCO or LVIS file only";
             return Err(EvalError::Json { path: path.clone(), expected: "such a file", reason: reason.into() });
         }
         return Ok(truth.images.iter().map(|image| image.objects.iter().map(rounded).collect()).collect());
-    }
-    let refuse = |error: hotcoco::error::Error| EvalError::Json {
-        path: path.clone(),
-        expected: "an annotation file",
-        reason: error.to_string(),
     };
-    let mut file = COCO::new(path).map_err(refuse)?;
     let ids = Ids::of(truth);
     let mut objects = vec![Vec::new(); truth.images.len()];
-    for annotation in std::mem::take(&mut file.dataset.annotations) {
+    for annotation in annotations {
         let (Some(&image), Some(&class)) =
             (ids.images.get(&annotation.image_id), ids.classes.get(&annotation.category_id))
         else {
@@ -221,6 +214,23 @@ fn read_objects(truth: &Dataset, shape: Shape) -> Result<Vec<Vec<Labelled>>> {
         });
     }
     Ok(objects)
+}
+
+/// The annotations of a COCO or LVIS file, plain or gzipped; `None` for a data set of another kind, or one that was never a file.
+fn read_annotations(path: &Path) -> Result<Option<Vec<hotcoco::Annotation>>> {
+    let wrong = |reason: String| EvalError::Json { path: path.into(), expected: "an annotation file", reason };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if !path.is_file() || !(name.ends_with(".json") || name.ends_with(".gz")) {
+        return Ok(None);
+    }
+    let (reader, zipped) = open(path)?;
+    let mut file = if zipped {
+        serde_json::from_reader::<_, hotcoco::Dataset>(reader).map_err(|error| wrong(error.to_string()))?
+    } else {
+        let mut file = COCO::new(path).map_err(|error| wrong(error.to_string()))?;
+        std::mem::take(&mut file.dataset)
+    };
+    Ok(Some(std::mem::take(&mut file.annotations)))
 }
 
 fn read_found(truth: &Dataset, path: &Path, shape: Shape) -> Result<(Vec<Found>, bool)> {

@@ -59,6 +59,16 @@ pub(crate) fn score_defect(score: f64) -> Option<String> {
     (score < 0.0).then(|| format!("the score {score} is negative: results hold probabilities, not logits"))
 }
 
+/// The bytes of a file, unpacked where it is gzipped, and whether it is.
+pub(crate) fn open(path: &Path) -> Result<(Box<dyn Read>, bool)> {
+    let file = File::open(path).map_err(EvalError::io("read", path))?;
+    let mut reader = BufReader::with_capacity(CHUNK, file);
+    let zipped = reader.fill_buf().map_err(EvalError::io("read", path))?.starts_with(&GZIP);
+    let reader: Box<dyn Read> =
+        if zipped { Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(reader))) } else { Box::new(reader) };
+    Ok((reader, zipped))
+}
+
 /// Hands every entry of the file at `path` to `take`, with its position counted from 0.
 ///
 /// # Errors
@@ -67,11 +77,7 @@ pub(crate) fn each_entry<T: for<'de> Deserialize<'de>>(
     path: &Path,
     mut take: impl FnMut(usize, T) -> std::result::Result<(), String>,
 ) -> Result<()> {
-    let file = File::open(path).map_err(EvalError::io("read", path))?;
-    let mut reader = BufReader::with_capacity(CHUNK, file);
-    let zipped = reader.fill_buf().map_err(EvalError::io("read", path))?.starts_with(&GZIP);
-    let reader: Box<dyn Read> =
-        if zipped { Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(reader))) } else { Box::new(reader) };
+    let (reader, _) = open(path)?;
     let index = Cell::new(0);
     let mut parser = serde_json::Deserializer::from_reader(reader);
     Entries { index: &index, take: &mut take, kind: std::marker::PhantomData::<T> }
