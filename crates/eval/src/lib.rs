@@ -45,6 +45,7 @@ pub mod protocol;
 pub mod record;
 pub mod report;
 mod results;
+mod sheet;
 pub mod smooth;
 pub mod table;
 
@@ -52,3 +53,4 @@ pub use annotate::{LabelledBox, annotate};
 pub use case::{Case, Shape};
 pub use detection::{Detection, check_detections, read_detections, results_json, write_detections};
 pub use error::{EvalError, Result};
+pub use sheet::{Tile, TileBox, contact_sheet};

@@ -7,8 +7,10 @@ mod classes;
 mod comparison;
 mod gallery;
 mod headline;
+mod leaderboard;
 mod matched;
 mod page;
+mod stats;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ use crate::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curv
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
 use comparison::contenders;
 
+pub use leaderboard::{Difference, MetricStanding, Standing, leaderboard, leaderboard_table};
+pub use stats::stats_page;
 pub use terminal::comparison_table;
 
 /// What a report is made of.
