@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use equipoise_data::Dataset;
-use equipoise_eval::protocol::{Options, protocol};
+use equipoise_eval::protocol::{FIXED_LIMIT, Options, protocol};
 use equipoise_eval::{Case, Shape};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Failure> {
         ["make", folder] => make(Path::new(folder)),
         ["score", detections, name] => score(Path::new(detections), name, &Options::default()),
         ["score", detections, name, "extra"] => {
-            score(Path::new(detections), name, &Options { fixed: Some(10_000), pool: true, ..Options::default() })
+            score(Path::new(detections), name, &Options { fixed: Some(FIXED_LIMIT), pool: true, ..Options::default() })
         }
         _ => Err("expected `make FOLDER` or `score DETECTIONS PROTOCOL [extra]`".into()),
     }
