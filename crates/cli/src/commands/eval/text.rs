@@ -62,9 +62,9 @@ pub fn comparison(truth: &Dataset, other: &str, compared: &ImageComparison) -> S
 /// What a metric is taken over, read from its name.
 fn meaning(protocol: &str, key: &str) -> String {
     let (plain, how) = if let Some(plain) = key.strip_suffix("_fixed") {
-        (plain, ", each class capped over the whole set")
+        (plain, ", AP-Fixed")
     } else if let Some(plain) = key.strip_suffix("_pool") {
-        (plain, ", one curve for all")
+        (plain, ", AP-Pool")
     } else {
         (key, "")
     };
