@@ -6,10 +6,14 @@ use std::time::Instant;
 use burn::tensor::Device;
 use equipoise_data::Dataset;
 use equipoise_detect::FasterRcnn;
-use equipoise_eval::protocol::{Evaluation, protocol};
-use equipoise_eval::record::{Metrics, RunDir, RunMeta, Timing, ValidationRow, ValidationWriter, write_evaluation};
+use equipoise_eval::diagnosis::diagnose;
+use equipoise_eval::protocol::{Evaluation, Options, outcomes, protocol};
+use equipoise_eval::record::{
+    Metrics, RunDir, RunMeta, Timing, ValidationRow, ValidationWriter, final_ledger, read_ledger, write_diagnosis,
+    write_evaluation,
+};
 use equipoise_eval::table::percent;
-use equipoise_eval::{Detection, write_detections};
+use equipoise_eval::{Case, Detection, Shape, write_detections};
 use equipoise_loss::ClassLoss;
 use equipoise_train::{Predictor, Recipe, Trainer};
 
@@ -117,12 +121,17 @@ impl Model<'_> {
         // First, so that nothing that goes wrong in scoring loses them.
         write_detections(&run.detections(), &detections)?;
         let started = Instant::now();
-        let evaluation = protocol(name)?.evaluate(val, &detections)?;
+        // From the file, so that `eval` gives the same numbers to the last digit.
+        let case = Case::read(val, &run.detections(), Shape::Boxes)?;
+        let evaluation = protocol(name)?.score(&case, &Options::default())?;
+        let ledger = if run.ledger().is_file() { read_ledger(&run.ledger(), &mut Vec::new())? } else { Vec::new() };
+        let diagnosis = diagnose(&case, &evaluation, &outcomes(name, &case), &final_ledger(&ledger));
         timing.score_seconds = started.elapsed().as_secs_f64();
         let mut meta = RunMeta::read(&run.meta())?;
         meta.protocol = name.to_string();
         meta.write(&run.meta())?;
         timing.write(&run.timing())?;
+        write_diagnosis(run, &diagnosis)?;
         write_evaluation(run, &evaluation, train)?;
         Ok(Some(evaluation))
     }

@@ -2,18 +2,18 @@
 //!
 //! The file is an array of `{"image_id", "category_id", "bbox": [x, y, width, height], "score"}`. The trap is in the ids: `category_id` is the
 //! id of the annotation file, and results written with class indices look right and score near zero; so an unknown id is an error here.
-//! Boxes are held as corners in f32, so a box written by another framework with more digits is rounded to the nearest f32.
+//! Boxes are held as corners in f32, as a detector makes them. Scoring a file reads it again in f64 ([`Case::read`](crate::case::Case::read)): a rounded
+//! box can pass a threshold that the written one misses.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::Path;
 
 use equipoise_data::{CategoryId, Dataset, ImageId};
-use serde::de::{DeserializeSeed, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{EvalError, Result};
 use crate::record::write_file;
+use crate::results::{BoxEntry, each_entry, entry_defect, score_defect};
 
 /// A box that a detector claims to hold an object of a category.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +28,8 @@ pub struct Detection {
     pub score: f32,
 }
 
-/// An entry as the file has it.
-#[derive(Serialize, Deserialize)]
+/// An entry as it is written.
+#[derive(Serialize)]
 struct Entry {
     image_id: u64,
     category_id: u64,
@@ -49,20 +49,20 @@ impl Entry {
             score: short(detection.score),
         }
     }
+}
 
-    fn detection(&self) -> std::result::Result<Detection, String> {
-        let [x, y, w, h] = self.bbox;
-        if w < 0.0 || h < 0.0 {
-            return Err(format!("`bbox` {:?} has a negative width or height", self.bbox));
-        }
-        let detection = Detection {
-            image: ImageId(self.image_id),
-            category: CategoryId(self.category_id),
-            bbox: [x as f32, y as f32, (x + w) as f32, (y + h) as f32],
-            score: self.score as f32,
-        };
-        defect(&detection).map_or(Ok(detection), Err)
+fn detection(entry: &BoxEntry) -> std::result::Result<Detection, String> {
+    if let Some(reason) = entry_defect(Some(entry.bbox), entry.score) {
+        return Err(reason);
     }
+    let [x, y, w, h] = entry.bbox;
+    let detection = Detection {
+        image: ImageId(entry.image_id),
+        category: CategoryId(entry.category_id),
+        bbox: [x as f32, y as f32, (x + w) as f32, (y + h) as f32],
+        score: entry.score as f32,
+    };
+    defect(&detection).map_or(Ok(detection), Err)
 }
 
 /// What makes a detection unusable, if anything does.
@@ -71,8 +71,8 @@ pub(crate) fn defect(detection: &Detection) -> Option<String> {
     if !detection.bbox.iter().all(|v| v.is_finite()) {
         return Some(format!("the box {:?} is not finite", detection.bbox));
     }
-    if !detection.score.is_finite() {
-        return Some(format!("the score {} is not finite", detection.score));
+    if let Some(reason) = score_defect(f64::from(detection.score)) {
+        return Some(reason);
     }
     (x2 < x1 || y2 < y1).then(|| format!("the box {:?} has x2 < x1 or y2 < y1", detection.bbox))
 }
@@ -90,18 +90,11 @@ pub fn read_detections(path: &Path, truth: &Dataset) -> Result<Vec<Detection>> {
 
 /// Reads a results file without looking at its ids.
 pub(crate) fn parse_detections(path: &Path) -> Result<Vec<Detection>> {
-    let bytes = std::fs::read(path).map_err(EvalError::io("read", path))?;
-    let index = Cell::new(0);
     let mut detections = Vec::new();
-    let mut parser = serde_json::Deserializer::from_slice(&bytes);
-    Entries { index: &index, detections: &mut detections }
-        .deserialize(&mut parser)
-        .and_then(|()| parser.end())
-        .map_err(|error| EvalError::ResultsEntry {
-            path: path.into(),
-            index: index.get(),
-            reason: error.to_string(),
-        })?;
+    each_entry(path, |_, entry: BoxEntry| {
+        detections.push(detection(&entry)?);
+        Ok(())
+    })?;
     Ok(detections)
 }
 
@@ -152,34 +145,4 @@ pub fn results_json(detections: &[Detection]) -> Result<Vec<u8>> {
 /// A detection with a number that is not finite; a file that cannot be written.
 pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<()> {
     write_file(path, &results_json(detections)?)
-}
-
-/// Streams the array so that an error knows which entry it is about.
-struct Entries<'a> {
-    index: &'a Cell<usize>,
-    detections: &'a mut Vec<Detection>,
-}
-
-impl<'de> DeserializeSeed<'de> for Entries<'_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str("an array of detections")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> std::result::Result<(), A::Error> {
-        while let Some(entry) = entries.next_element::<Entry>()? {
-            self.detections.push(entry.detection().map_err(serde::de::Error::custom)?);
-            self.index.set(self.index.get() + 1);
-        }
-        Ok(())
-    }
 }

@@ -1,23 +1,32 @@
 //! `eval`: scores of any framework's results, or of a run of ours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use equipoise_data::{Dataset, Group};
-use equipoise_eval::protocol::{Evaluation, PROTOCOLS, protocol};
-use equipoise_eval::read_detections;
-use equipoise_eval::record::{Metrics, RunDir, RunMeta, write_evaluation};
-use equipoise_eval::table::{Align, Table, percent};
+use equipoise_data::{Dataset, GroupThresholds};
+use equipoise_eval::compare::{ImageComparison, PairedDifference, compare_on_images};
+use equipoise_eval::diagnosis::diagnose;
+use equipoise_eval::protocol::{Evaluation, Groups, Hierarchy, LabelledScore, Options, outcomes, protocol};
+use equipoise_eval::record::{Metrics, RunDir, RunMeta, final_ledger, read_ledger, write_diagnosis, write_evaluation};
+use equipoise_eval::{Case, Shape};
 use serde::Serialize;
 
+use self::gate::Gate;
 use crate::Outcome;
 use crate::commands::train::warn;
 use crate::output::{print, print_json};
 use crate::run_data::RunData;
 
+mod gate;
+mod text;
+
+/// Draws of the bootstrap over pictures, and its seed.
+const DRAWS: usize = 500;
+const SEED: u64 = 0;
+
 /// Score detections: results of any framework, or those of a run
 ///
-/// Detections are a COCO results file: an array of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
+/// Detections are a COCO results file, plain or gzipped: an array of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
 #[derive(clap::Args)]
 pub struct Args {
     /// Truth: a COCO or LVIS JSON file, or a folder that holds one [default with --run: that of the run]
@@ -29,18 +38,48 @@ pub struct Args {
     /// Training annotations: rare, common and frequent are counted there [default: as the truth has them]
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
+    /// Most training pictures of a rare and of a common class, such as 10,100 [default: as the annotations have it]
+    #[arg(long, value_name = "RARE,COMMON", value_parser = thresholds)]
+    groups: Option<GroupThresholds>,
     /// A run directory whose detections are scored anew
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Protocol: lvis or coco [default: that of the run, else lvis]
+    /// Protocol: lvis, coco or openimages [default: that of the run, else lvis]
     #[arg(long, value_name = "NAME")]
     protocol: Option<String>,
-    /// Write metrics.json and classes.csv into this folder
+    /// Score masks (`segmentation` of truth and detections) instead of boxes
+    #[arg(long)]
+    masks: bool,
+    /// Add AP-Fixed: the N best detections of each class over the whole set, no cap on a picture [default N: 10000]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000", value_parser = clap::value_parser!(u32).range(1..))]
+    fixed: Option<u32>,
+    /// Add AP-Pool: one curve over the detections of all classes
+    #[arg(long)]
+    pool: bool,
+    /// Class hierarchy of Open Images (JSON): boxes count for the classes above theirs too
+    #[arg(long, value_name = "FILE")]
+    hierarchy: Option<PathBuf>,
+    /// Other detections on the same truth: how much do these differ, for each group and class, with intervals over pictures
+    #[arg(long, value_name = "FILE", conflicts_with = "masks")]
+    against: Option<PathBuf>,
+    /// End with 1 when a metric is below a fraction; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = gate::parse)]
+    fail_under: Vec<Gate>,
+    /// Write metrics.json, scores.json and classes.csv into this folder, and for boxes tail.csv and diagnosis.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
+}
+
+/// Reads `RARE,COMMON`.
+fn thresholds(text: &str) -> Result<GroupThresholds, String> {
+    let pair = text.split_once(',').and_then(|(r, c)| Some((r.trim().parse().ok()?, c.trim().parse().ok()?)));
+    match pair {
+        Some((rare, common)) if rare < common => Ok(GroupThresholds { rare, common }),
+        _ => Err("expected two numbers, the smaller first, such as 10,100".into()),
+    }
 }
 
 /// What is scored, flags and defaults joined.
@@ -97,6 +136,36 @@ struct EvaluationJson<'a> {
     truth: String,
     detections: String,
     metrics: &'a Metrics,
+    scores: &'a [LabelledScore],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<AgainstJson>,
+}
+
+#[derive(Serialize)]
+struct AgainstJson {
+    detections: String,
+    differences: Vec<DifferenceJson>,
+}
+
+#[derive(Serialize)]
+struct DifferenceJson {
+    of: String,
+    mean: f64,
+    low: f64,
+    high: f64,
+    clear: bool,
+}
+
+impl AgainstJson {
+    fn new(path: &Path, truth: &Dataset, compared: &ImageComparison) -> Self {
+        let row = |of: &str, d: &Option<PairedDifference>| {
+            let d = (*d)?;
+            Some(DifferenceJson { of: of.into(), mean: d.mean, low: d.low, high: d.high, clear: d.is_clear() })
+        };
+        let groups = compared.groups.iter().filter_map(|(name, d)| row(name, d));
+        let classes = compared.classes.iter().zip(&truth.categories).filter_map(|(d, c)| row(&c.name, d));
+        Self { detections: path.display().to_string(), differences: groups.chain(classes).collect() }
+    }
 }
 
 /// Runs the command.
@@ -104,76 +173,81 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let inputs = args.inputs()?;
     // Before anything large is read: a wrong name should not cost a minute.
     let protocol = protocol(&inputs.protocol)?;
+    if args.against.is_some() && protocol.name() == "openimages" {
+        bail!("--against compares by the rules of lvis or coco; choose one of them with --protocol");
+    }
     let mut truth = Dataset::read_validation(&inputs.truth, None)?;
-    if let Some(train) = &inputs.train {
-        truth.adopt_counts_from(&Dataset::read(train, None)?)?;
-    }
+    let groups = regroup(&mut truth, &inputs, args.groups)?;
     warn(&truth);
-    let detections = read_detections(&inputs.detections, &truth)?;
-    let evaluation = protocol.evaluate(&truth, &detections)?;
+    let shape = if args.masks { Shape::Masks } else { Shape::Boxes };
+    let case = Case::read(&truth, &inputs.detections, shape)?;
+    let options = Options {
+        fixed: args.fixed.map(|most| most as usize),
+        pool: args.pool,
+        groups,
+        hierarchy: args.hierarchy.as_deref().map(|path| Hierarchy::read(path, &truth)).transpose()?,
+    };
+    let evaluation = protocol.score(&case, &options)?;
+    let failed = gate::failures(&args.fail_under, &evaluation.metrics)?;
     if let Some(out) = &args.out {
-        write_evaluation(&RunDir::new(out), &evaluation, &truth)?;
+        write(&args, out, &case, &evaluation)?;
     }
+    let compared = match &args.against {
+        Some(path) => {
+            let other = Case::read(&truth, path, shape)?;
+            let [mine, theirs] = [&case, &other].map(|case| outcomes(evaluation.protocol, case));
+            Some((path, compare_on_images(&truth, &theirs, &mine, DRAWS, SEED)))
+        }
+        None => None,
+    };
     if args.json {
         print_json(&EvaluationJson {
             protocol: evaluation.protocol,
             truth: inputs.truth.display().to_string(),
             detections: inputs.detections.display().to_string(),
             metrics: &evaluation.metrics,
+            scores: &evaluation.labels,
+            against: compared.as_ref().map(|(path, compared)| AgainstJson::new(path, &truth, compared)),
         })?;
-        return Ok(Outcome::Fine);
-    }
-    print(&text(&inputs, &truth, detections.len(), &evaluation))?;
-    if let Some(out) = &args.out {
-        print(&format!("\nwrote {}\n", out.display()))?;
-    }
-    Ok(Outcome::Fine)
-}
-
-fn text(inputs: &Inputs, truth: &Dataset, detections: usize, evaluation: &Evaluation) -> String {
-    let title = PROTOCOLS.iter().find(|p| p.name() == evaluation.protocol).map_or("", |p| p.title());
-    let of = |group| truth.categories.iter().filter(|c| c.group == group).count();
-    let source = match &inputs.train {
-        Some(train) => format!("by the pictures of `{}`", train.display()),
-        None => "as in the truth; --train FILE counts training pictures".into(),
-    };
-    let mut out = format!("{title}\n{detections} detections on {} pictures\n", truth.images.len());
-    out += &format!(
-        "{} rare, {} common, {} frequent classes, {source}\n\n",
-        of(Group::Rare),
-        of(Group::Common),
-        of(Group::Frequent)
-    );
-    let mut table = Table::new(&[("metric", Align::Left), ("%", Align::Right), ("over", Align::Left)]);
-    for (key, value) in evaluation.metrics.iter() {
-        table.row(&[key, &percent(value), &meaning(key)]);
-    }
-    out + &table.render()
-}
-
-/// What a metric is taken over, read from its name.
-fn meaning(key: &str) -> String {
-    let (kind, rest) = if let Some(rest) = key.strip_prefix("AP") {
-        ("precision", rest)
-    } else if let Some(rest) = key.strip_prefix("AR") {
-        ("recall", rest)
     } else {
-        return String::new();
-    };
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    let objects = match &rest[digits.len()..] {
-        "" => "all classes",
-        "s" => "small objects",
-        "m" => "medium objects",
-        "l" => "large objects",
-        "r" => "rare classes",
-        "c" => "common classes",
-        "f" => "frequent classes",
-        _ => return String::new(),
-    };
-    match (kind, digits.as_str()) {
-        (kind, "") => format!("average {kind}, IoU 0.50 to 0.95, {objects}"),
-        ("recall", most) => format!("average recall of the {most} best detections of a picture, {objects}"),
-        (kind, iou) => format!("average {kind} at IoU 0.{iou}, {objects}"),
+        print(&text::scores(&truth, case.found.len(), &options.groups.to_string(), &evaluation))?;
+        if let Some((path, compared)) = &compared {
+            print(&text::comparison(&truth, &path.display().to_string(), compared))?;
+        }
+        if let Some(out) = &args.out {
+            print(&format!("\nwrote {}\n", out.display()))?;
+        }
     }
+    failed.iter().for_each(|failure| eprintln!("failed: {failure}"));
+    Ok(if failed.is_empty() { Outcome::Fine } else { Outcome::GateFailed })
+}
+
+/// Puts the groups of the training set, or those at chosen thresholds, into the truth.
+fn regroup(truth: &mut Dataset, inputs: &Inputs, chosen: Option<GroupThresholds>) -> anyhow::Result<Groups> {
+    let mut groups = Groups::Truth;
+    let mut counted = truth.source.display().to_string();
+    if let Some(train) = &inputs.train {
+        truth.adopt_counts_from(&Dataset::read(train, None)?)?;
+        counted = train.display().to_string();
+        groups = Groups::Training(counted.clone());
+    }
+    if let Some(chosen) = chosen {
+        truth.regroup(chosen);
+        groups = Groups::Thresholds(chosen, counted);
+    }
+    Ok(groups)
+}
+
+/// Writes the scores and, for boxes, where the tail is lost, with the gradient ratios of the run where there is one.
+fn write(args: &Args, out: &Path, case: &Case, evaluation: &Evaluation) -> anyhow::Result<()> {
+    let dir = RunDir::new(out);
+    if case.shape == Shape::Boxes {
+        let ledger = args.run.as_ref().map(|run| RunDir::new(run).ledger()).filter(|path| path.is_file());
+        let rows = ledger.map(|path| read_ledger(&path, &mut Vec::new())).transpose()?.unwrap_or_default();
+        let outcomes = outcomes(evaluation.protocol, case);
+        write_diagnosis(&dir, &diagnose(case, evaluation, &outcomes, &final_ledger(&rows)))?;
+    }
+    // Last: a run that has its metrics is whole.
+    write_evaluation(&dir, evaluation, case.truth)?;
+    Ok(())
 }

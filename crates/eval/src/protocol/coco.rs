@@ -2,11 +2,12 @@
 //!
 //! COCO itself has no frequency groups: APr, APc and APf here are means of the per-class AP over the training groups.
 
-use equipoise_data::{Dataset, Group};
+use equipoise_data::Group;
 
-use super::engine::{Rules, add_ap50_of_groups, evaluate, group_mean};
-use super::{Evaluation, Protocol};
-use crate::detection::Detection;
+use super::engine::{Rules, evaluate, group_mean};
+use super::extra::{Kind, score};
+use super::{Evaluation, Options, Protocol};
+use crate::case::Case;
 use crate::error::Result;
 
 /// The COCO protocol.
@@ -21,16 +22,18 @@ impl Protocol for Coco {
     }
 
     fn title(&self) -> &'static str {
-        "COCO box AP: 100 detections of a class in a picture, with groups by training images added"
+        "COCO AP: 100 detections of a class in a picture, with groups by training images added"
     }
 
-    fn evaluate(&self, truth: &Dataset, detections: &[Detection]) -> Result<Evaluation> {
-        let mut evaluation = evaluate(self.name(), Rules::Coco, &KEYS, truth, detections)?;
-        for (key, group) in [("APr", Group::Rare), ("APc", Group::Common), ("APf", Group::Frequent)] {
-            let value = group_mean(truth, &evaluation.classes, group, |c| c.ap);
-            evaluation.metrics.set(key, value);
-        }
-        add_ap50_of_groups(&mut evaluation, truth);
-        Ok(evaluation)
+    fn score(&self, case: &Case, options: &Options) -> Result<Evaluation> {
+        let kind = Kind { protocol: self.name(), rules: Rules::Coco };
+        score(kind, case, options, |limit| {
+            let mut evaluation = evaluate(self.name(), Rules::Coco, &KEYS, case, limit)?;
+            for (key, group) in [("APr", Group::Rare), ("APc", Group::Common), ("APf", Group::Frequent)] {
+                let value = group_mean(case.truth, &evaluation.classes, group, |c| c.ap);
+                evaluation.metrics.set(key, value);
+            }
+            Ok(evaluation)
+        })
     }
 }

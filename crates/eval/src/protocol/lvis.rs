@@ -3,11 +3,10 @@
 //! Federated: in a picture a class is judged only if it is labelled there or verified absent (`negative`); where its labels are not exhaustive an
 //! unmatched detection is ignored. APr, APc, APf are means over the classes of a training group, so AP is *not* their mean.
 
-use equipoise_data::Dataset;
-
-use super::engine::{Rules, add_ap50_of_groups, evaluate};
-use super::{Evaluation, Protocol};
-use crate::detection::Detection;
+use super::engine::{Rules, evaluate};
+use super::extra::{Kind, score};
+use super::{Evaluation, Options, Protocol};
+use crate::case::Case;
 use crate::error::Result;
 
 /// The LVIS protocol.
@@ -22,12 +21,11 @@ impl Protocol for Lvis {
     }
 
     fn title(&self) -> &'static str {
-        "LVIS box AP: federated, 300 detections a picture, groups by training images"
+        "LVIS AP: federated, 300 detections a picture, groups by training images"
     }
 
-    fn evaluate(&self, truth: &Dataset, detections: &[Detection]) -> Result<Evaluation> {
-        let mut evaluation = evaluate(self.name(), Rules::Lvis, &KEYS, truth, detections)?;
-        add_ap50_of_groups(&mut evaluation, truth);
-        Ok(evaluation)
+    fn score(&self, case: &Case, options: &Options) -> Result<Evaluation> {
+        let kind = Kind { protocol: self.name(), rules: Rules::Lvis };
+        score(kind, case, options, |limit| evaluate(self.name(), Rules::Lvis, &KEYS, case, limit))
     }
 }

@@ -2,16 +2,26 @@
 
 mod coco;
 mod engine;
+mod extra;
+mod hierarchy;
 mod lvis;
+mod open_images;
+mod options;
 
 use equipoise_data::{ClassIndex, Dataset};
 
-use crate::detection::{Detection, defect};
+use crate::case::Case;
+use crate::detection::Detection;
 use crate::error::{EvalError, Result};
+use crate::outcome::Outcomes;
 use crate::record::Metrics;
 
 pub use coco::Coco;
+pub use engine::Rules;
+pub use hierarchy::Hierarchy;
 pub use lvis::Lvis;
+pub use open_images::{OpenImages, fifths};
+pub use options::{FIXED_LIMIT, Groups, LabelledScore, Limit, Options};
 
 /// A way of scoring detections against truth.
 pub trait Protocol: Sync {
@@ -21,16 +31,32 @@ pub trait Protocol: Sync {
     /// One line for lists: what it is and what it is comparable to.
     fn title(&self) -> &'static str;
 
-    /// Scores the detections. Groups are those of `truth.categories`: the caller puts the groups of the *training* set there, since a
-    /// validation file counts its own images.
+    /// Scores `case` with everything that `options` ask for. Groups are those of `truth.categories`: the caller puts the groups of the *training* set
+    /// there, since a validation file counts its own images.
+    ///
+    /// # Errors
+    /// An option or shape that the protocol does not know; what the engine refuses.
+    fn score(&self, case: &Case, options: &Options) -> Result<Evaluation>;
+
+    /// Scores detections in memory, without options.
     ///
     /// # Errors
     /// A detection on an unknown image, of an unknown category, or with a number that is not finite.
-    fn evaluate(&self, truth: &Dataset, detections: &[Detection]) -> Result<Evaluation>;
+    fn evaluate(&self, truth: &Dataset, detections: &[Detection]) -> Result<Evaluation> {
+        self.score(&Case::new(truth, detections)?, &Options::default())
+    }
+}
+
+/// The outcome of every judged detection by the rules of LVIS, or those of COCO under the name "coco", at the protocol's cap.
+///
+/// What needs single detections (calibration, error types, the bootstrap) has no rule of its own for Open Images; there COCO's is used.
+pub fn outcomes(protocol: &str, case: &Case) -> Outcomes {
+    let rules = if protocol == "lvis" { Rules::Lvis } else { Rules::Coco };
+    Outcomes::of(case, rules.limit(), rules)
 }
 
 /// Every protocol.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&Lvis, &Coco];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&Lvis, &Coco, &OpenImages];
 
 /// The protocol called `name`.
 ///
@@ -50,6 +76,8 @@ pub struct Evaluation {
     pub protocol: &'static str,
     /// The protocol's numbers, then ours.
     pub metrics: Metrics,
+    /// The same numbers, each with how it was made.
+    pub labels: Vec<LabelledScore>,
     /// One entry for each class, `[K]`.
     pub classes: Vec<ClassResult>,
 }
@@ -71,14 +99,4 @@ pub struct ClassResult {
     pub images: u64,
     /// Detections of the class, before any cap.
     pub detections: u64,
-}
-
-/// Refuses what no protocol can score.
-fn check(truth: &Dataset, detections: &[Detection]) -> Result<()> {
-    if let Some((index, detection, reason)) =
-        detections.iter().enumerate().find_map(|(i, d)| defect(d).map(|reason| (i, d, reason)))
-    {
-        return Err(EvalError::Detection { index, image: detection.image.0, reason });
-    }
-    crate::detection::check_detections(std::path::Path::new("detections"), detections, truth)
 }

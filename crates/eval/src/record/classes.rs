@@ -6,7 +6,7 @@ use equipoise_data::{CategoryId, ClassIndex, Dataset, Group};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{read_rows, table_bytes};
-use super::{RunDir, write_file};
+use super::{RunDir, write_file, write_scores};
 use crate::error::Result;
 use crate::protocol::Evaluation;
 
@@ -80,11 +80,12 @@ pub fn write_classes(path: &Path, rows: &[ClassRow]) -> Result<()> {
     write_file(path, &table_bytes(path, rows)?)
 }
 
-/// Writes `classes.csv` and `metrics.json` of a run; `train` gives the counts. The scores come last: a run that has them is whole.
+/// Writes `classes.csv`, `scores.json` and `metrics.json` of a run; `train` gives the counts. The metrics come last: a run that has them is whole.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn write_evaluation(dir: &RunDir, evaluation: &Evaluation, train: &Dataset) -> Result<()> {
     write_classes(&dir.classes(), &class_rows(evaluation, train))?;
+    write_scores(&dir.scores(), &evaluation.labels)?;
     evaluation.metrics.write(&dir.metrics())
 }

@@ -8,12 +8,15 @@
 //! | `ledger.csv` | one [`LedgerRow`] for each snapshot and class | yes |
 //! | `detections.json` | COCO results of the validation set | yes |
 //! | `metrics.json`, `classes.csv` | [`Metrics`], one [`ClassRow`] for each class | yes |
+//! | `scores.json` | the same numbers as `metrics.json`, one [`LabelledScore`](crate::protocol::LabelledScore) each: protocol, shape, cap, groups | yes |
+//! | `tail.csv`, `diagnosis.json` | [`Diagnosis`](crate::diagnosis::Diagnosis): where the tail is lost, one row for each class and the rest | yes |
 //! | `timing.json` | wall times and memory | no |
 //! | `report.html`, `figures/` | the report | yes |
 //! | `validation.csv` | one [`ValidationRow`] for each validation during the run, where the recipe asks for them | yes |
 //! | `checkpoints/last`, `checkpoints/best` | the training state | yes |
 
 mod classes;
+mod diagnosis;
 mod history;
 mod ledger;
 mod meta;
@@ -24,6 +27,7 @@ mod validation;
 use std::path::{Path, PathBuf};
 
 pub use classes::{ClassRow, class_rows, read_classes, write_classes, write_evaluation};
+pub use diagnosis::{read_diagnosis, read_scores, read_tail, write_diagnosis, write_scores};
 pub use history::{HistoryRow, HistoryWriter, read_history};
 pub use ledger::{LedgerRow, LedgerWriter, final_ledger, ledger_steps, read_ledger, snapshot};
 pub use meta::{DataPaths, RunMeta, Timing};
@@ -100,6 +104,21 @@ impl RunDir {
     /// `classes.csv`
     pub fn classes(&self) -> PathBuf {
         self.root.join("classes.csv")
+    }
+
+    /// `scores.json`
+    pub fn scores(&self) -> PathBuf {
+        self.root.join("scores.json")
+    }
+
+    /// `tail.csv`
+    pub fn tail(&self) -> PathBuf {
+        self.root.join("tail.csv")
+    }
+
+    /// `diagnosis.json`
+    pub fn diagnosis(&self) -> PathBuf {
+        self.root.join("diagnosis.json")
     }
 
     /// `report.html`

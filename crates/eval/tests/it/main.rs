@@ -2,7 +2,11 @@
 
 mod compare;
 mod detection;
+mod diagnosis;
 mod figure;
+mod files;
+mod open_images;
+mod outcome;
 mod protocol;
 mod record;
 mod report;
