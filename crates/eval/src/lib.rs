@@ -37,11 +37,13 @@ pub mod compare;
 mod detection;
 mod error;
 pub mod figure;
+pub mod live;
 mod overlay;
 pub mod protocol;
 pub mod record;
 pub mod report;
 pub mod smooth;
+pub mod symptoms;
 pub mod table;
 
 pub use annotate::{LabelledBox, annotate};

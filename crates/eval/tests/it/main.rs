@@ -2,7 +2,9 @@
 
 mod compare;
 mod detection;
+mod events;
 mod figure;
+mod live;
 mod protocol;
 mod record;
 mod report;
