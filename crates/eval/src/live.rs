@@ -97,9 +97,9 @@ impl Paint {
     fn scores(&self, run: &RunRecord) -> Option<String> {
         let keys = ["AP", "APr", "APc", "APf"];
         let (values, when) = match (&run.metrics, run.validation.last()) {
-            (Some(metrics), _) => (keys.map(|key| metrics.get(key)), "at the end".to_string()),
+            (Some(metrics), _) => (keys.map(|key| metrics.get(key)), "final".to_string()),
             (None, Some(row)) => {
-                ([row.ap, row.ap_rare, row.ap_common, row.ap_frequent], format!("at step {}", thousands(row.step)))
+                ([row.ap, row.ap_rare, row.ap_common, row.ap_frequent], format!("step {}", thousands(row.step)))
             }
             (None, None) => return None,
         };

@@ -158,7 +158,7 @@ impl fmt::Display for Symptom {
             ),
             Self::NeverMoved { steps: (first, last), classes, largest } => write!(
                 f,
-                "Ratio never moved: between steps {first} and {last} no ratio of {classes} classes changed by more than {:.1} %. \
+                "Ratio never moved: between steps {first} and {last} no ratio of {classes} classes changed by 1 % (the most: {:.2} %). \
                  The ledger is fed from the wrong tensor, or its sums are not committed.",
                 100.0 * largest
             ),

@@ -10,12 +10,14 @@ const share = value => value === null || value === undefined ? "–" : (value / 
 
 // The scores of a class, one row for each run.
 function scoresOf(index) {
-  const table = made("table", undefined, { className: "numbers plain" }), head = table.createTHead().insertRow(), body = table.createTBody();
-  ["run", "AP", "AP50", "claims", "g", "q", "r"].forEach(name => head.append(made("th", name, { scope: "col" })));
+  const table = made("table", undefined, { className: "numbers plain" }), heads = table.createTHead().insertRow(), body = table.createTBody();
+  ["run", "AP", "AP50", "claims", "g", "q", "r"].forEach(name => heads.append(made("th", name, { scope: "col" })));
   for (const run of numbers.runs) {
     const row = body.insertRow(), score = run.scores[index], weight = run.weights[index];
     const ratio = run.ratios.length ? run.ratios[run.ratios.length - 1][index] : null;
-    row.append(made("th", run.label, { scope: "row" }));
+    const head = made("th", undefined, { scope: "row" });
+    head.append(lineOf(run), run.label);
+    row.append(head);
     const cells = score ? [share(score[0]), share(score[1]), score[2] ? thousands(score[2]) : "never"] : ["–", "–", "–"];
     [...cells, places(ratio), ...(weight ? weight.map(places) : ["–", "–"])].forEach(text => row.append(made("td", text)));
   }
@@ -28,7 +30,7 @@ function scoresOf(index) {
 function courseOf(index) {
   const runs = numbers.runs.filter(run => run.steps.length > 1), last = Math.max(0, ...runs.flatMap(run => run.steps));
   if (!last) return "";
-  const [w, h, left, below, above] = [640, 170, 40, 26, 10], values = runs.flatMap(run => run.ratios.map(row => row[index])).filter(ratio => ratio !== null);
+  const [w, h, left, below, above] = [Math.min(640, innerWidth - 70), 170, 40, 26, 10], values = runs.flatMap(run => run.ratios.map(row => row[index])).filter(ratio => ratio !== null);
   const top = Math.min(Math.max(1.2, ...values.map(ratio => ratio / 1000 * 1.08)), 2);
   const x = step => left + step / last * (w - left - 12), y = ratio => h - below - Math.min(ratio / 1000, top) / top * (h - below - above);
   const told = runs.map(run => `${run.label} from ${places(run.ratios[0][index])} to ${places(run.ratios[run.ratios.length - 1][index])}`).join(", ");
@@ -62,13 +64,13 @@ function picturesOf(index) {
 }
 
 function openClass(index) {
-  const [name, group, images, instances] = numbers.classes[index];
+  const [name, group] = numbers.classes[index];
   shownClass = rarestFirst.indexOf(index);
   const title = made("h2", name + " ", { id: "class-name" });
   title.append(made("span", GROUPS[group], { className: `chip ${GROUPS[group]}` }));
   const pictures = picturesOf(index);
   const none = made("p", "No picture on this page shows this class: none of the validation set does, or the page would be too large with it.", { className: "aside" });
-  content.replaceChildren(title, made("p", `${thousands(instances)} training objects in ${thousands(images)} pictures`), scoresOf(index), courseOf(index), ...(pictures.length ? pictures : [none]));
+  content.replaceChildren(title, made("p", countsOf(numbers.classes[index])), scoresOf(index), courseOf(index), ...(pictures.length ? pictures : [none]));
   document.getElementById("class-before").disabled = shownClass === 0;
   document.getElementById("class-after").disabled = shownClass === rarestFirst.length - 1;
   if (!dialog.open) dialog.showModal();

@@ -109,7 +109,7 @@ pub(super) fn tiles(contenders: &[Contender]) -> String {
     let tile = |(key, words): (&str, &str)| {
         let value = shown.metric(key)?;
         let against = challenger.and(baseline.metric(key)).map_or_else(String::new, |before| {
-            format!("<small>{} to {}</small>", points(Some(value - before)), text(&baseline.title))
+            format!("<small>{} against {}</small>", points(Some(value - before)), text(&baseline.title))
         });
         Some(format!("<div><dt>{key}<small>{words}</small></dt><dd>{}{against}</dd></div>", percent(Some(value))))
     };

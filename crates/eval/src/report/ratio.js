@@ -2,6 +2,8 @@ const numbers = JSON.parse(document.getElementById("numbers").textContent);
 const GROUPS = ["rare", "common", "frequent"];
 const BANDS = [["rare", "#e8dff0"], ["common", "#f0ebf4"], ["frequent", "#f8f7fa"]];
 const thousands = number => number.toLocaleString("en");
+const counted = (number, one, many) => `${thousands(number)} ${number === 1 ? one : many}`;
+const countsOf = ([, , images, instances]) => `${counted(instances, "training object", "training objects")} in ${counted(images, "picture", "pictures")}`;
 const places = ratio => ratio === null ? "–" : ratio >= 1e6 ? "above 1,000" : (ratio / 1000).toFixed(2);
 const shape = (name, attributes, text) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -11,6 +13,13 @@ const shape = (name, attributes, text) => {
 };
 const stroke = (run, width, opacity) =>
   ({ fill: "none", stroke: run.colour, class: `s-${run.ink}`, "stroke-width": width, "stroke-opacity": opacity, "stroke-dasharray": run.dash, "stroke-linejoin": "round" });
+
+// A piece of a run's line.
+function lineOf(run) {
+  const line = shape("svg", { width: 34, height: 12, class: "line", "aria-hidden": "true" });
+  line.append(shape("line", { x1: 1, x2: 33, y1: 6, y2: 6, ...stroke(run, 2.6, null) }));
+  return line;
+}
 
 // A Gaussian filter with mirrored ends, as in the figures: five positions of 1,203.
 function smooth(values) {
@@ -43,9 +52,8 @@ function movingRatio(root, open) {
   const slider = root.querySelector("#moment"), plot = root.querySelector("#plot"), readout = root.querySelector("#readout");
   const legend = root.querySelector(".legend");
   for (const run of runs) {
-    const key = document.createElement("span"), line = shape("svg", { width: 34, height: 12, "aria-hidden": "true" });
-    line.append(shape("line", { x1: 1, x2: 33, y1: 6, y2: 6, ...stroke(run, 2.6, null) }));
-    key.append(line, run.label, " ", Object.assign(document.createElement("small"), { className: "median" }));
+    const key = document.createElement("span");
+    key.append(lineOf(run), run.label, " ", Object.assign(document.createElement("small"), { className: "median" }));
     legend.append(key);
   }
   let width = 0, chosen = 0, marked = false, moving = null, cross = null, dots = [];
@@ -78,6 +86,7 @@ function movingRatio(root, open) {
       svg.append(shape("text", { x: x(rank), y: height() - below + 17, "text-anchor": anchor, class: "tick" }, thousands(numbers.classes[order[rank]][3])));
     }
     svg.append(shape("text", { x: (left + width - right) / 2, y: height() - 6, "text-anchor": "middle", class: "tick strong" }, "classes by training objects"));
+    svg.append(shape("text", { x: 2, y: above - 8, class: "tick strong" }, "ratio g"));
     moving = shape("g", {});
     cross = shape("line", { class: "cross", y1: above, y2: height() - below, visibility: "hidden" });
     dots = runs.map(run => shape("circle", { r: 4.5, fill: run.colour, class: `f-${run.ink}`, visibility: "hidden" }));
@@ -86,6 +95,12 @@ function movingRatio(root, open) {
   }
 
   function curves() {
+    const place = `step ${thousands(step())}`;
+    root.querySelector("#moment-step").value = place;
+    slider.setAttribute("aria-valuetext", place);
+    mark();
+    // Not on the screen yet.
+    if (!moving) return;
     moving.replaceChildren();
     const path = values => values.map((value, rank) => `${rank ? "L" : "M"}${x(rank).toFixed(1)} ${y(value).toFixed(1)}`).join("");
     runs.forEach((run, at) => {
@@ -97,23 +112,20 @@ function movingRatio(root, open) {
       if (known.every(ratio => ratio === null)) return;
       moving.append(shape("path", { d: path(values), ...stroke(run, 1, 0.35) }), shape("path", { d: path(smooth(values)), ...stroke(run, 2.4, null) }));
     });
-    const place = `step ${thousands(step())}`;
-    root.querySelector("#moment-step").value = place;
-    slider.setAttribute("aria-valuetext", place);
-    mark();
   }
 
   function mark() {
-    const index = order[chosen], [name, group, images, instances] = numbers.classes[index];
+    const index = order[chosen], [name, group] = numbers.classes[index], counts = countsOf(numbers.classes[index]);
     const told = runs.map(run => `${run.label} ${places(ratioOf(run, index))}`).join(", ");
     plot.setAttribute("aria-valuenow", chosen + 1);
-    plot.setAttribute("aria-valuetext", `${name}, ${GROUPS[group]}, ${thousands(instances)} objects in ${thousands(images)} pictures: ${told}`);
+    plot.setAttribute("aria-valuetext", `${name}, ${GROUPS[group]}, ${counts}: ${told}`);
     readout.replaceChildren();
     if (!marked) {
       readout.append("Point at a class, or use the arrow keys; a click or Enter shows its pictures.");
       return;
     }
-    readout.append(Object.assign(document.createElement("b"), { textContent: name }), ` ${GROUPS[group]}, ${thousands(instances)} objects in ${thousands(images)} pictures · g: ${told}`);
+    readout.append(Object.assign(document.createElement("b"), { textContent: name }), ` ${GROUPS[group]}, ${counts} · g: ${told}`);
+    if (!cross) return;
     cross.setAttribute("visibility", "visible");
     cross.setAttribute("x1", x(chosen));
     cross.setAttribute("x2", x(chosen));
@@ -138,6 +150,7 @@ function movingRatio(root, open) {
     event.preventDefault();
   });
   slider.addEventListener("input", curves);
+  curves();
   new ResizeObserver(() => {
     if (plot.clientWidth === width || !plot.clientWidth) return;
     width = plot.clientWidth;

@@ -22,9 +22,33 @@ fn a_run_under_way_in_three_widths() {
     run.history.truncate(120);
     run.validation.truncate(2);
     run.ledger.retain(|row| row.step <= 1000);
-    insta::assert_snapshot!(shown(&run, 60), @"");
-    insta::assert_snapshot!(shown(&run, 80), @"");
-    insta::assert_snapshot!(shown(&run, 120), @"");
+    insta::assert_snapshot!(shown(&run, 60), @"
+    EQL v2  step 1,200/2,000  epoch 4.80  lr 2.00e-2
+    loss      ██▇▆▆▆▆▅▅▅▄▄▄▄▄▃▄▄▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▂▃▂▂▂▃▂▂ 1.158
+              cls 0.770  box 0.206  rpn 0.181
+    scores    AP 14.8  APr 8.2  APc 13.9  APf 23.6  step 800
+    rare      ▁▂▃▄ g 0.41
+    common    ▂▃▄▅ g 0.60
+    frequent  ▂▄▆█ g 0.90
+    ");
+    insta::assert_snapshot!(shown(&run, 80), @"
+    EQL v2  step 1,200/2,000  epoch 4.80  lr 2.00e-2
+    loss      ██▇▇▇▆▆▆▅▅▅▄▄▄▄▄▃▄▄▄▄▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▂▂▂▂▃▂▂ 1.158
+              cls 0.770  box 0.206  rpn 0.181
+    scores    AP 14.8  APr 8.2  APc 13.9  APf 23.6  step 800
+    rare      ▁▂▃▄ g 0.41
+    common    ▂▃▄▅ g 0.60
+    frequent  ▂▄▆█ g 0.90
+    ");
+    insta::assert_snapshot!(shown(&run, 120), @"
+    EQL v2  step 1,200/2,000  epoch 4.80  lr 2.00e-2
+    loss      ██▇▇▇▆▆▆▅▅▅▄▄▄▄▄▃▄▄▄▄▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▂▂▂▂▃▂▂ 1.158
+              cls 0.770  box 0.206  rpn 0.181
+    scores    AP 14.8  APr 8.2  APc 13.9  APf 23.6  step 800
+    rare      ▁▂▃▄ g 0.41
+    common    ▂▃▄▅ g 0.60
+    frequent  ▂▄▆█ g 0.90
+    ");
 }
 
 #[test]
@@ -33,7 +57,24 @@ fn a_run_that_went_wrong_says_so() {
     run.metrics = None;
     run.ledger.iter_mut().for_each(|row| (row.ratio, row.q, row.r) = (1.02, 1.3, 0.96));
     run.meta.title = "odd \u{1b}[31m name".into();
-    insta::assert_snapshot!(shown(&run, 60), @"");
+    insta::assert_snapshot!(shown(&run, 60), @"
+    odd �[31m name  step 2,000/2,000  epoch 8.00  lr 2.00e-2
+    loss      █▇▇▆▆▅▄▄▄▄▄▄▃▃▃▃▃▃▃▃▃▃▃▂▃▂▃▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂ 0.970
+              cls 0.626  box 0.192  rpn 0.152
+    scores    AP 37.0  APr 20.5  APc 34.7  APf 59.0  step 2,000
+    rare      ██████ g 1.02
+    common    ██████ g 1.02
+    frequent  ██████ g 1.02
+    ! Ratio never moved: between steps 100 and 2000 no ratio of
+      40 classes changed by 1 % (the most: 0.00 %). The ledger
+      is fed from the wrong tensor, or its sums are not
+      committed.
+    ! Saturated for all classes: at step 2000 each of 40 ratios
+      is at least 1.02, so the loss weighs every class as one in
+      balance and acts like the loss it is built on. More
+      proposals for each object, or a longer training, bring the
+      tail out of balance.
+    ");
 }
 
 #[test]
