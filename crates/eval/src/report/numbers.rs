@@ -25,6 +25,10 @@ struct Numbers<'a> {
 #[derive(Serialize)]
 struct Class<'a>(&'a str, u8, u64, u64);
 
+/// AP and AP50 in thousandths, and detections.
+#[derive(Clone, Copy, Serialize)]
+struct Score(Option<u32>, Option<u32>, u64);
+
 #[derive(Serialize)]
 struct Run {
     label: String,
@@ -34,8 +38,8 @@ struct Run {
     steps: Vec<u64>,
     /// For each step and class, in thousandths.
     ratios: Vec<Vec<Option<u32>>>,
-    /// For each class: AP and AP50 in thousandths, and detections.
-    scores: Vec<Option<(Option<u32>, Option<u32>, u64)>>,
+    /// For each class.
+    scores: Vec<Option<Score>>,
     /// For each class at the end: the weights of positives and negatives, in thousandths.
     weights: Vec<Option<(u32, u32)>>,
 }
@@ -96,10 +100,11 @@ fn ledger(run: &RunRecord, known: usize) -> Ledger {
     (steps, ratios, weights)
 }
 
-fn scores(run: &RunRecord, known: usize) -> Vec<Option<(Option<u32>, Option<u32>, u64)>> {
+fn scores(run: &RunRecord, known: usize) -> Vec<Option<Score>> {
     let mut scores = vec![None; if run.classes.is_empty() { 0 } else { known }];
     for row in run.classes.iter().filter(|row| row.class_index < known) {
-        scores[row.class_index] = Some((row.ap.and_then(thousandths), row.ap50.and_then(thousandths), row.detections));
+        scores[row.class_index] =
+            Some(Score(row.ap.and_then(thousandths), row.ap50.and_then(thousandths), row.detections));
     }
     scores
 }

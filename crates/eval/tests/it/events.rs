@@ -13,7 +13,7 @@ fn messages(path: &Path) -> Vec<Vec<u8>> {
     let (mut rest, mut all) = (&bytes[..], Vec::new());
     let checked = |bytes: &[u8], sum: &[u8]| {
         let crc = crc32c::crc32c(bytes);
-        let masked = (crc >> 15 | crc << 17).wrapping_add(0xa282_ead8);
+        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(masked.to_le_bytes(), sum, "the checksum of a record");
     };
     while rest.len() >= 12 {
