@@ -33,7 +33,7 @@ pub(super) fn table(runs: &[RunRecord]) -> Option<String> {
     let heads: String = fixed
         .into_iter()
         .chain(scored.iter().flat_map(|_| each))
-        .map(|name| format!("<th scope=\"col\"><button type=\"button\">{name}</button></th>"))
+        .map(|name| format!("<th scope=\"col\" data-name=\"{name}\"><button type=\"button\">{name}</button></th>"))
         .collect();
     let ratios: Vec<Vec<Option<f64>>> = scored.iter().map(|(run, _)| ratios(run)).collect();
     let rows: String = order.iter().map(|class| row(class, &scored, &ratios)).collect();
