@@ -6,6 +6,7 @@
 
 mod commands;
 mod device;
+mod follow;
 mod interrupt;
 mod memory_kernel;
 mod output;

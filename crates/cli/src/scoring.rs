@@ -7,7 +7,9 @@ use burn::tensor::Device;
 use equipoise_data::Dataset;
 use equipoise_detect::FasterRcnn;
 use equipoise_eval::protocol::{Evaluation, protocol};
-use equipoise_eval::record::{Metrics, RunDir, RunMeta, Timing, ValidationRow, ValidationWriter, write_evaluation};
+use equipoise_eval::record::{
+    Metrics, RunDir, RunMeta, RunRecord, Timing, ValidationRow, ValidationWriter, write_evaluation, write_results,
+};
 use equipoise_eval::table::percent;
 use equipoise_eval::{Detection, write_detections};
 use equipoise_loss::ClassLoss;
@@ -111,6 +113,7 @@ impl Model<'_> {
         meta.write(&run.meta())?;
         timing.write(&run.timing())?;
         write_evaluation(run, &evaluation, train)?;
+        write_results(run, &RunRecord::read_progress(run.root())?)?;
         Ok(Some(evaluation))
     }
 }
