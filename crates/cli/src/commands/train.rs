@@ -168,7 +168,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut follower = Follower::new(&dir, trainer.steps_done(), &progress)?;
     let after = |trainer: &Trainer| {
         validation.as_mut().map_or(Ok(()), |validation| validation.after(trainer, &progress))?;
-        follower.after_step()
+        // A record that cannot be followed is no reason to end a training.
+        follower.after_step().unwrap_or_else(|error| progress.say(&format!("warning: {error:#}")));
+        Ok(())
     };
     let Some(mut timing) = steps(&mut trainer, &dir, &task, after)? else {
         follower.finish()?;

@@ -78,14 +78,6 @@ impl TensorBoard {
         self.file.image(&format!("figures/{}", figure.name), step, &figure.png()?)
     }
 
-    /// Adds any other picture of a step, PNG bytes, as `pictures/NAME`.
-    ///
-    /// # Errors
-    /// A picture that is no PNG or too large; a file that cannot be written.
-    pub fn picture(&mut self, name: &str, step: u64, png: &[u8]) -> Result<()> {
-        self.file.image(&format!("pictures/{name}"), step, png)
-    }
-
     fn ratios(&mut self, step: u64, rows: &[&LedgerRow]) -> Result<()> {
         for group in [Group::Rare, Group::Common, Group::Frequent] {
             let ratios: Vec<f64> = rows.iter().filter(|row| row.group == group).map(|row| row.ratio).collect();
