@@ -75,6 +75,9 @@ def loss_cases():
         yield "copy of the logits", shape, lambda: target.copy_(source)
 
 
+CONVOLUTIONS = ((4, 256, 256, 32, 3, 1), (8, 64, 128, 48, 3, 2), (4, 256, 64, 64, 1, 1))
+
+
 def boxes(count):
     corner, side = torch.rand(count, 2) * 368, 16 + torch.rand(count, 2) * 128
     return torch.cat([corner, corner + side], 1)
@@ -82,6 +85,16 @@ def boxes(count):
 
 def ops_cases():
     torch.manual_seed(0)
+    for n, c, out, side, kernel, stride in CONVOLUTIONS:
+        x, weight = torch.rand(n, c, side, side) - 0.5, torch.rand(out, c, kernel, kernel) - 0.5
+        gradient = torch.rand(n, out, side // stride, side // stride)
+
+        def convolution(x=x, weight=weight, gradient=gradient, stride=stride, padding=kernel // 2):
+            x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
+            F.conv2d(x, weight, stride=stride, padding=padding).backward(gradient)
+
+        shape = f"{n}x{c}x{side}x{side}, {kernel}x{kernel} to {out}, stride {stride}"
+        yield "convolution, both ways", shape, convolution
     features = torch.rand(2, 256, 64, 64) - 0.5
     gradient = torch.rand(1024, 256, 7, 7) - 0.5
     rois = torch.cat([(torch.arange(1024) % 2)[:, None].float(), boxes(1024)], 1)

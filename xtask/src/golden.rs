@@ -13,6 +13,7 @@ use json::Value;
 /// File of a test, and its source.
 const FILES: &[(&str, &str)] = &[
     ("crates/loss/tests/it/fixtures/eqlv2.json", "eqlv2.json"),
+    ("crates/loss/tests/it/fixtures/rivals.json", "rivals.json"),
     ("crates/loss/tests/it/fixtures/softmax_ce.json", "rivals.json"),
     ("crates/loss/tests/it/fixtures/sigmoid_bce.json", "rivals.json"),
 ];

@@ -4,6 +4,7 @@
 //!
 //! Exit codes: 0 fine, 1 a gate failed, 2 an error (its message, then `cause:` lines), 130 stopped by Ctrl-C.
 
+mod cells;
 mod commands;
 mod device;
 mod follow;
@@ -42,6 +43,7 @@ enum Command {
     Data(commands::data::Args),
     Demo(commands::demo::Args),
     Train(commands::train::Args),
+    Compare(commands::compare::Args),
     Eval(commands::eval::Args),
     Predict(commands::predict::Args),
     Report(commands::report::Args),
@@ -59,6 +61,7 @@ impl Command {
             Command::Data(args) => commands::data::run(args),
             Command::Demo(args) => commands::demo::run(args),
             Command::Train(args) => commands::train::run(args),
+            Command::Compare(args) => commands::compare::run(args),
             Command::Eval(args) => commands::eval::run(args),
             Command::Predict(args) => commands::predict::run(args),
             Command::Report(args) => commands::report::run(args),

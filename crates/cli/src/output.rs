@@ -6,7 +6,15 @@ use anyhow::Context;
 use serde::Serialize;
 
 /// Widest line of a text.
-pub const WIDTH: usize = 100;
+const WIDEST: usize = 100;
+/// Narrowest terminal that a text is fitted to.
+const NARROWEST: usize = 60;
+
+/// Columns that a text may take: those of the terminal, within reason; the widest into a file or a pipe.
+pub fn width() -> usize {
+    let terminal = terminal_size::terminal_size_of(std::io::stdout());
+    terminal.map_or(WIDEST, |(terminal_size::Width(columns), _)| usize::from(columns).clamp(NARROWEST, WIDEST))
+}
 
 /// Prints to standard output. `equipoise losses | head -1` closes it early, which is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {

@@ -43,7 +43,20 @@ pub struct Validation<'a> {
     pub rows: ValidationWriter,
 }
 
-impl Validation<'_> {
+impl<'a> Validation<'a> {
+    /// For a run whose recipe asks for it.
+    pub fn of(
+        trainer: &Trainer,
+        run: &RunDir,
+        val: &'a Arc<Dataset>,
+        protocol: &'a str,
+        device: &'a Device,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(every) = trainer.validate_every() else { return Ok(None) };
+        let rows = ValidationWriter::resume(&run.validation(), trainer.steps_done())?;
+        Ok(Some(Self { val, protocol, device, every, rows }))
+    }
+
     /// Scores when it is time to, but not at the end, where the run is scored anyhow.
     pub fn after(&mut self, trainer: &Trainer, progress: &Progress) -> anyhow::Result<()> {
         let step = trainer.steps_done();

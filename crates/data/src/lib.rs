@@ -5,17 +5,19 @@
 //!
 //! | step | item |
 //! |---|---|
-//! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Format`] |
+//! | read COCO, LVIS, YOLO or Open Images, checked and dense | [`Dataset::read`], [`Dataset::read_split`], [`Dataset::read_with`], [`Format`] |
+//! | give every box the classes above its own | [`Hierarchy`] |
 //! | take groups and counts from the training set | [`Dataset::adopt_counts_from`], [`Counts`] |
 //! | count and measure the tail | [`Stats::of`] |
-//! | find what is wrong or odd | [`examine`], [`Finding`] |
+//! | find what is wrong or odd, and repair a copy | [`examine`], [`Finding`], [`repair`] |
 //! | order the images of an epoch | [`Sampler`], [`sampler()`], [`effective_counts`] |
 //! | decode, resize, change colours | [`picture`] |
-//! | batches from worker threads | [`Loader`], [`load_batch`], [`Batch`] |
+//! | batches from worker threads, augmented | [`Loader`], [`load_batch`], [`Batch`] |
+//! | masks, for those who need more than boxes | [`read_masks`], [`Masks`] |
 //! | write a data set in another format, and hear what is lost | [`write()`], [`Lost`], [`write_yolo`] |
 //! | write LVIS JSON; write any file whole or not at all | [`write_lvis`], [`write_atomically`] |
 //! | tell whether a checkpoint fits | [`ClassList`] |
-//! | a long-tailed set from nothing | [`demo`] |
+//! | a long-tailed set from nothing; a benchmark from packages | [`demo`], [`emojivis`] |
 //!
 //! **Errors and warnings.** What makes a data set wrong is a [`DataError`] that names file, id and way out: JSON that is damaged, lists
 //! that are missing, ids that repeat or lead nowhere, numbers that are not finite, pictures that do not decode or are not the annotated
@@ -60,29 +62,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod augment;
 mod class_list;
 mod counts;
 pub mod demo;
 mod doctor;
+pub mod emojivis;
 mod error;
 mod format;
 mod loader;
+mod mask;
 mod model;
 pub mod picture;
 mod random;
 mod sampler;
+mod scene;
 mod stats;
+mod threads;
 mod write;
 
+pub use augment::{CopyPasteConfig, CropConfig, MosaicConfig, ShortSideConfig};
 pub use class_list::ClassList;
 pub use counts::{Counts, effective_counts};
-pub use doctor::{Finding, Severity, examine};
+pub use doctor::{Finding, Repair, Severity, examine, repair};
 pub use error::{DataError, Result};
 pub use format::{
-    FORMATS, Format, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, WriteConfig, write,
-    write_lvis, write_with, write_yolo,
+    FORMATS, Format, Hierarchy, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, ReadConfig,
+    Segmentation, WriteConfig, format_name, write, write_lvis, write_with, write_yolo,
 };
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
+pub use mask::{Masks, read_masks};
 pub use model::{
     Category, CategoryId, ClassIndex, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object, Warning,
 };
@@ -91,5 +100,7 @@ pub use sampler::{
     ClassAware, InstanceAwareRepeatFactor, RepeatFactor, Rounding, SAMPLERS, Sampler, SamplerConfig, SamplerEntry,
     SquareRoot, Uniform, category_factors, class_chances, image_factors, mean_frequencies, sampler,
 };
+pub use scene::lvis_counts;
 pub use stats::{BoxStats, ClassStats, GroupStats, Quantiles, Stats, expected_ratio, gini, imbalance_factor};
+pub(crate) use write::{temporary_name, write_whole};
 pub use write::{write_atomically, write_atomically_with};

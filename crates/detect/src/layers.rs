@@ -148,6 +148,21 @@ impl Linear {
     }
 }
 
+/// Added to squares before a root: the gradient of a length of 0 stays finite.
+const LENGTH_EPSILON: f64 = 1e-12;
+
+impl Linear {
+    /// `temperature cos(w_j, x) + b_j` in the place of `w_j x + b_j`: `[R, in]` → `[R, out]`.
+    pub fn forward_normalized(&self, x: Tensor<2>, temperature: f64) -> Tensor<2> {
+        let unit = |x: Tensor<2>, dim| {
+            let length = x.clone().square().sum_dim(dim).add_scalar(LENGTH_EPSILON).sqrt();
+            x / length
+        };
+        let cosines = unit(x, 1).matmul(unit(self.weight.val(), 0));
+        cosines.mul_scalar(temperature) + self.bias.val().unsqueeze()
+    }
+}
+
 /// `max(x, 0)`
 pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::relu(x)

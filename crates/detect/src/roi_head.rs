@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use equipoise_loss::{ClassLoss, ClassTargets, Label};
+use equipoise_loss::{ClassLoss, ClassTargets, Classifier, Label};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,8 @@ pub struct RoiHead {
     config: RoiHeadConfig,
     #[module(skip)]
     num_classes: usize,
+    #[module(skip)]
+    kind: Classifier,
 }
 
 /// Proposals that train, picture after picture, and what they stand for.
@@ -89,7 +91,7 @@ pub struct RoiTargets {
 }
 
 impl RoiHead {
-    /// A head over levels of `width` channels for the channels and bias that `loss` asks for.
+    /// A head over levels of `width` channels for the channels, bias and classifier that `loss` asks for.
     pub fn new(init: &mut Init, width: usize, num_classes: usize, loss: &dyn ClassLoss, config: RoiHeadConfig) -> Self {
         let pooled = width * config.resolution * config.resolution;
         let sets = if config.class_specific_boxes { num_classes } else { 1 };
@@ -100,6 +102,7 @@ impl RoiHead {
             deltas: Linear::new(init, config.hidden, 0.001, vec![0.0; 4 * sets]),
             config,
             num_classes,
+            kind: loss.classifier(),
         }
     }
 
@@ -159,7 +162,10 @@ impl RoiHead {
 
     /// Class logits `[R, C]` of features.
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
-        self.classifier.forward(features)
+        match self.kind {
+            Classifier::Linear => self.classifier.forward(features),
+            Classifier::Normalized { temperature } => self.classifier.forward_normalized(features, temperature),
+        }
     }
 
     /// Deltas `[rows, 4 or 4K]` of some rows of the features, at least one.

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
+use resvg::tiny_skia::Pixmap;
 
 use crate::error::{EvalError, Result};
 use crate::figure::ink::class_ink;
@@ -48,6 +49,12 @@ pub fn annotate(picture: &RgbImage, boxes: &[LabelledBox]) -> Result<RgbImage> {
     let mut svg = Svg::default();
     overlay(&mut svg, &marks, (w, h), (w.max(h) / 46.0).clamp(13.0, 34.0));
     let drawn = pixels("annotated picture", &svg.document(w, h, None, ""), 1.0)?;
+    lay_over(&mut canvas, &drawn);
+    Ok(canvas)
+}
+
+/// Lays a drawing of the same size over a picture.
+pub(crate) fn lay_over(canvas: &mut RgbImage, drawn: &Pixmap) {
     for (pixel, over) in canvas.pixels_mut().zip(drawn.data().chunks_exact(4)) {
         let through = 255 - u32::from(over[3]);
         for (below, above) in pixel.0.iter_mut().zip(over) {
@@ -55,7 +62,6 @@ pub fn annotate(picture: &RgbImage, boxes: &[LabelledBox]) -> Result<RgbImage> {
             *below = (u32::from(*above) + (u32::from(*below) * through + 127) / 255).min(255) as u8;
         }
     }
-    Ok(canvas)
 }
 
 fn mark(labelled: &LabelledBox, factor: f64) -> Mark {

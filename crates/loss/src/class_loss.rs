@@ -1,11 +1,12 @@
 //! The seam: what a classification loss is, and how its value, gradient and ledger sums are made.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 
 use crate::pass::{self, Pass, Passed};
-use crate::{Card, ClassTargets, GradientLedger, Label, LedgerDelta, LossError, Result};
+use crate::{Card, ClassTargets, Computed, GradientLedger, LedgerDelta, LossError, MemorySpec, Result, Values};
 
 /// Value, gradient and ledger sums of one batch.
 ///
@@ -31,6 +32,19 @@ pub struct LossStepF64 {
     pub delta: LedgerDelta,
 }
 
+/// The layer that makes the logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Classifier {
+    /// `z = W x + b`.
+    #[default]
+    Linear,
+    /// `z_j = temperature cos(w_j, x) + b_j`: a class with long weights has no advantage.
+    Normalized {
+        /// Factor of the cosines.
+        temperature: f64,
+    },
+}
+
 /// A classification loss. Stateless: what must be remembered between steps is in the ledger.
 ///
 /// A loss owns its whole contract (channels, bias, link, normaliser), since heads and losses that are configured apart
@@ -45,6 +59,31 @@ pub trait ClassLoss: Debug + Send + Sync {
     /// Initial bias of the classifier, `[C]`.
     fn bias_init(&self, num_classes: usize) -> Vec<f32>;
 
+    /// The layer that its logits come from.
+    fn classifier(&self) -> Classifier {
+        Classifier::Linear
+    }
+
+    /// Number of classes whose counts it was made with; `None` when it needs none.
+    fn counted_classes(&self) -> Option<usize> {
+        None
+    }
+
+    /// What it remembers beside the sums of gradients.
+    fn memory(&self) -> Option<MemorySpec> {
+        None
+    }
+
+    /// What is left of the ledger's gradient sums when those of a step are added.
+    fn discount(&self) -> f64 {
+        1.0
+    }
+
+    /// What somebody should know who starts a training with these options and counts.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Unreduced terms by tensor operations: the definition every faster path is tested against.
     ///
     /// Their sum, divided by [`ClassLoss::normalizer`] and multiplied by [`ClassLoss::loss_weight`], is the loss; weights
@@ -55,8 +94,25 @@ pub trait ClassLoss: Debug + Send + Sync {
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2>;
 
     /// The loss as one fused pass over the logits on the CPU; `None` where only [`ClassLoss::terms`] can tell it.
-    fn pass(&self, _num_classes: usize, _ledger: &GradientLedger) -> Option<Pass> {
+    ///
+    /// The pass records the absolute gradients of both sides, as [`ClassLoss::record`] does by default.
+    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
         None
+    }
+
+    /// What the pass adds to the logits of each column, `[C]`.
+    fn pass_shift(&self) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// The rows as the pass weighs them.
+    fn pass_targets<'a>(&self, targets: &'a ClassTargets) -> Cow<'a, ClassTargets> {
+        Cow::Borrowed(targets)
+    }
+
+    /// What a batch adds to the ledger: the absolute gradients of both sides, neither normalised nor times the loss weight.
+    fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
+        computed.sums(1.0, |_, _| true)
     }
 
     /// Class scores at inference, probabilities in f32.
@@ -110,9 +166,13 @@ pub trait ClassLoss: Debug + Send + Sync {
             return Ok(LossStep { value: 0.0, gradient, delta: LedgerDelta::zeros(targets.num_classes()) });
         }
         let logits = logits.inner().cast(FloatDType::F32);
-        if let Some(pass) = self.pass(targets.num_classes(), ledger) {
+        if let Some(pass) = self.pass(targets, ledger) {
             let scale = self.loss_weight() / self.normalizer(targets);
-            if let Some(passed) = pass::run(&pass, &logits, targets, scale as f32) {
+            let shifted = match self.pass_shift() {
+                Some(shift) => logits.clone() + Tensor::from_data(TensorData::new(shift, [1, channels]), &device),
+                None => logits.clone(),
+            };
+            if let Some(passed) = pass::run(&pass, &shifted, &self.pass_targets(targets), scale as f32) {
                 let Passed { value, gradient, delta } = passed?;
                 let gradient = Tensor::from_data(TensorData::new(gradient, [rows, channels]), &device);
                 return Ok(LossStep { value: value * scale, gradient, delta });
@@ -131,14 +191,17 @@ pub trait ClassLoss: Debug + Send + Sync {
         let device = logits.device().inner();
         let leaf = logits.inner().cast(FloatDType::F32);
         let host = leaf.to_data_as::<f32>();
-        check_finite(host.as_slice::<f32>().expect("the data was just converted to f32"), channels)?;
+        let host = host.as_slice::<f32>().expect("the data was just converted to f32");
+        check_finite(host, channels)?;
         let leaf = leaf.autodiff().require_grad();
         let sum = self.terms(leaf.clone(), targets, ledger).sum();
         let value = f64::from(sum.clone().inner().into_scalar::<f32>());
         let gradient =
             leaf.grad(&sum.backward()).unwrap_or_else(|| Tensor::zeros([rows, channels], (&device, DType::F32)));
         let data = gradient.to_data_as::<f32>();
-        let delta = sums(data.as_slice::<f32>().expect("the data was just converted to f32"), channels, targets);
+        let data = data.as_slice::<f32>().expect("the data was just converted to f32");
+        let (logits, changes) = (Values::F32(host), Values::F32(data));
+        let delta = self.record(&Computed { logits, gradient: changes, channels, targets });
         let scale = self.loss_weight() / self.normalizer(targets);
         Ok(LossStep { value: value * scale, gradient: gradient.mul_scalar(scale as f32), delta })
     }
@@ -159,7 +222,10 @@ pub trait ClassLoss: Debug + Send + Sync {
         if ledger.num_classes() != classes {
             return Err(LossError::LedgerClasses { ledger: ledger.num_classes(), targets: classes });
         }
-        Ok(())
+        if let Some(known) = self.counted_classes().filter(|known| *known != classes) {
+            return Err(LossError::FactsClasses { loss: self.card().name, known, targets: classes });
+        }
+        ledger.serves(self)
     }
 }
 
@@ -171,25 +237,6 @@ fn check_finite(logits: &[f32], channels: usize) -> Result<()> {
             Err(LossError::NotFinite { row: at / channels, channel: at % channels, value })
         }
     }
-}
-
-/// Ledger sums of un-normalised gradients `[R, C]`; category columns are the first `K`.
-fn sums<T: Copy + Into<f64>>(gradient: &[T], channels: usize, targets: &ClassTargets) -> LedgerDelta {
-    let mut delta = LedgerDelta::zeros(targets.num_classes());
-    delta.instances = targets.instances();
-    delta.rows = targets.counted_rows();
-    for (row, values) in gradient.chunks_exact(channels.max(1)).enumerate() {
-        let own = match targets.labels()[row] {
-            Label::Class(class) => Some(class),
-            Label::Background => None,
-            Label::Ignored => continue,
-        };
-        for (class, value) in values.iter().take(targets.num_classes()).enumerate() {
-            let side = if own == Some(class) { &mut delta.positive } else { &mut delta.negative };
-            side[class] += (*value).into().abs();
-        }
-    }
-    delta
 }
 
 /// Drives a loss whose rows are independent: `row(index, logits, gradient)` writes the un-normalised gradient and returns the row's terms summed.
@@ -210,7 +257,8 @@ pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
             value += row(index, logits, gradient);
         }
     }
-    let delta = sums(&gradient, channels, targets);
+    let computed = Computed { logits: Values::F64(logits), gradient: Values::F64(&gradient), channels, targets };
+    let delta = loss.record(&computed);
     let scale = loss.loss_weight() / loss.normalizer(targets);
     gradient.iter_mut().for_each(|value| *value *= scale);
     LossStepF64 { value: value * scale, gradient, delta }

@@ -18,12 +18,22 @@
 //! Where the authors' code (`tztztztztz/eqlv2`) differs: it moves its state in every forward pass, so that gradient
 //! accumulation changes the weights inside a step, and treats the label −1 as background. Here the ledger is committed
 //! once for each optimizer step and ignored rows are ignored.
+//!
+//! Two options are ours and off by default. `federated_ledger` teaches classes that were not judged as the authors' code does,
+//! but keeps those unknown negatives out of `P` and `M`. `easy_background` is for dense heads, whose ten thousands of easy
+//! background rows would flood `M`: of a background row only scores of at least so much are recorded.
 
 use burn::tensor::{DType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use std::borrow::Cow;
+
 use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Pass, Result, sigmoid};
+use crate::registry::Registered;
+use crate::{
+    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Pass, Result,
+    TrainingFacts, sigmoid,
+};
 
 /// Options of [`EqlV2`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +51,18 @@ pub struct EqlV2Config {
     ///
     /// Most proposals are background, so that at 0.001 this one column makes 5.18 of the first 8.11 of loss on LVIS.
     pub background_prior: f64,
+    /// Whether the head has a background column `K`, the paper's objectness branch.
+    pub background: bool,
     /// Whether scores are multiplied by `1 - s_K` (authors' `test_with_obj`: true).
     pub score_with_background: bool,
+    /// Whether gradients are weighed (true), or only recorded.
+    pub active: bool,
+    /// What is left of `P` and `M` when a step's sums are added; 1 forgets nothing, as published.
+    pub discount: f64,
+    /// Whether classes that were not judged are taught all the same, and only kept out of the ledger (ours).
+    pub federated_ledger: bool,
+    /// Score below which a background row is not recorded, for dense heads; 0 records all, as published (ours).
+    pub easy_background: f64,
     /// Factor of the loss.
     pub loss_weight: f64,
 }
@@ -55,7 +75,12 @@ impl Default for EqlV2Config {
             alpha: 4.0,
             prior: 0.001,
             background_prior: 0.001,
+            background: true,
             score_with_background: true,
+            active: true,
+            discount: 1.0,
+            federated_ledger: false,
+            easy_background: 0.0,
             loss_weight: 1.0,
         }
     }
@@ -67,13 +92,15 @@ impl EqlV2Config {
     /// # Errors
     /// Names the first option that is not.
     pub fn check(&self) -> Result<()> {
-        CARD.demand("gamma", self.gamma, self.gamma > 0.0, "above 0")?;
+        CARD.demand_above("gamma", self.gamma)?;
         CARD.demand("mu", self.mu, true, "a number")?;
-        CARD.demand("alpha", self.alpha, self.alpha >= 0.0, "at least 0")?;
-        for (name, prior) in [("prior", self.prior), ("background_prior", self.background_prior)] {
-            CARD.demand(name, prior, prior > 0.0 && prior < 1.0, "a probability strictly between 0 and 1")?;
-        }
-        CARD.demand("loss_weight", self.loss_weight, self.loss_weight >= 0.0, "at least 0")
+        CARD.demand_least("alpha", self.alpha)?;
+        CARD.demand_probability("prior", self.prior)?;
+        CARD.demand_probability("background_prior", self.background_prior)?;
+        CARD.demand("discount", self.discount, self.discount > 0.0 && self.discount <= 1.0, "above 0 and at most 1")?;
+        let easy = self.easy_background;
+        CARD.demand("easy_background", easy, (0.0..1.0).contains(&easy), "at least 0 and below 1")?;
+        CARD.demand_least("loss_weight", self.loss_weight)
     }
 }
 
@@ -95,11 +122,21 @@ impl EqlV2 {
         (1.0 + self.config.alpha * (1.0 - r), r)
     }
 
-    /// `(q, r)` of every column, `[K + 1]`; the last is background, always `(1, 1)`.
+    /// `(q, r)` of every column, `[C]`; that of background is always `(1, 1)`.
     fn column_weights(&self, ledger: &GradientLedger) -> Vec<(f64, f64)> {
-        let mut weights: Vec<_> = ledger.ratios().into_iter().map(|ratio| self.weights(ratio)).collect();
-        weights.push((1.0, 1.0));
+        let mut weights: Vec<_> = (0..ledger.num_classes()).map(|class| self.side_weights(ledger, class)).collect();
+        if self.config.background {
+            weights.push((1.0, 1.0));
+        }
         weights
+    }
+
+    /// The targets as they teach: those that `federated_ledger` only keeps out of the ledger are judged.
+    fn taught<'a>(&self, targets: &'a ClassTargets) -> Cow<'a, ClassTargets> {
+        if self.config.federated_ledger && targets.has_unjudged() {
+            return Cow::Owned(targets.all_judged());
+        }
+        Cow::Borrowed(targets)
     }
 }
 
@@ -109,19 +146,30 @@ pub const CARD: Card = Card {
     title: "EQL v2",
     summary: "Re-weighs positive and negative gradients of each class by the ratio it has received so far.",
     paper: "Equalization Loss v2: A New Gradient Balance Approach for Long-tailed Object Detection, CVPR 2021, arXiv 2012.08548",
+    heads: &[Head::Proposals, Head::Dense],
+    needs: "nothing",
     formula: "w_ij = t_ij q_j + (1 - t_ij) r_j;  r_j = 1 / (1 + exp(-gamma (g_j - mu)));  q_j = 1 + alpha (1 - r_j);  L = (1/R) sum_ij w_ij BCE(z_ij, t_ij)",
-    scores: "sigmoid(z_j) * (1 - sigmoid(z_K))",
-    state: "P and M, the accumulated re-weighted gradients of each class; g = P / (M + 1e-10), 100 before the first",
+    scores: "sigmoid(z_j) * (1 - sigmoid(z_K)); sigmoid(z_j) without a background column",
+    state: "P and M, the accumulated re-weighted gradients of each class; g = P / (M + 1e-10), 100 before the first; they move once for each step, or in each forward pass as in the authors' code with `ledger = 'forward'` in the recipe",
     options: &[
         ("gamma", "12.0", "steepness of f"),
         ("mu", "0.8", "ratio at which a negative weighs one half"),
         ("alpha", "4.0", "strength of the positive side"),
         ("prior", "0.001", "prior probability behind the initial bias of the classes"),
         ("background_prior", "0.001", "the same for the background column; 0.5 is neutral"),
+        ("background", "true", "add a background column K, the paper's objectness branch"),
         ("score_with_background", "true", "multiply scores by 1 - s_K"),
+        ("active", "true", "weigh the gradients; false only records them"),
+        (
+            "discount",
+            "1.0",
+            "what is left of P and M at each step; 0.965 remembers 29 steps (a branch of the authors' code has it)",
+        ),
+        ("federated_ledger", "false", "teach unjudged classes as published, but keep them out of P and M (ours)"),
+        ("easy_background", "0.0", "background rows that score below it stay out of M, for dense heads (ours)"),
         ("loss_weight", "1.0", "factor of the loss; the ledger does not see it"),
     ],
-    traps: "made for proposals of two-stage heads: on dense one-stage heads easy background floods the sums; needs the prior bias and its own scores",
+    traps: "made for proposals of two-stage heads: on dense one-stage heads easy background floods the sums (use efl, or easy_background); needs the prior bias and its own scores; with a discount a rare class forgets everything between two of its objects",
 };
 
 impl ClassLoss for EqlV2 {
@@ -130,11 +178,28 @@ impl ClassLoss for EqlV2 {
     }
 
     fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
+        num_classes + usize::from(self.config.background)
     }
 
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
-        sigmoid::bias(num_classes, self.config.prior, Some(self.config.background_prior))
+        let background = self.config.background.then_some(self.config.background_prior);
+        sigmoid::bias(num_classes, self.config.prior, background)
+    }
+
+    fn discount(&self) -> f64 {
+        self.config.discount
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let discount = self.config.discount;
+        if discount == 1.0 {
+            return Vec::new();
+        }
+        let (memory, half) = (1.0 / (1.0 - discount), 0.5f64.ln() / discount.ln());
+        vec![format!(
+            "a discount of {discount} remembers {memory:.1} steps (half of it {half:.1} steps): a class that is rarer than that \
+             forgets everything between two of its objects"
+        )]
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
@@ -147,29 +212,40 @@ impl ClassLoss for EqlV2 {
         let one_hot = targets.one_hot(channels, &device);
         // r + t (q - r) = t q + (1 - t) r for targets of 0 and 1.
         let weights = one_hot.clone() * (q - r.clone()) + r;
-        sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, targets, &device)
+        sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, &self.taught(targets), &device)
     }
 
-    fn pass(&self, _num_classes: usize, ledger: &GradientLedger) -> Option<Pass> {
+    fn pass(&self, _targets: &ClassTargets, ledger: &GradientLedger) -> Option<Pass> {
+        if self.config.federated_ledger || self.config.easy_background > 0.0 {
+            return None;
+        }
         let (positive, negative) = self.column_weights(ledger).into_iter().map(|(q, r)| (q as f32, r as f32)).unzip();
         Some(Pass::Sigmoid { positive, negative })
     }
 
+    fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
+        let (targets, easy) = (computed.targets, self.config.easy_background);
+        let hard = |row: usize, class: usize| {
+            targets.labels()[row] != Label::Background || sigmoid::sigmoid(computed.logit(row, class)) >= easy
+        };
+        computed.sums(1.0, |row, class| targets.is_judged(row, class) && (easy == 0.0 || hard(row, class)))
+    }
+
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
-        if self.config.score_with_background {
-            return sigmoid::scores(logits, true);
+        if self.config.score_with_background || !self.config.background {
+            return sigmoid::scores(logits, self.config.background);
         }
         let [rows, channels] = logits.dims();
         sigmoid::scores(logits.slice([0..rows, 0..channels - 1]), false)
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        let weights = self.column_weights(ledger);
+        let (weights, taught) = (self.column_weights(ledger), self.taught(targets));
         rows_f64(self, logits, targets, |row, logits, gradient| {
             let own = targets.column(row);
             let mut value = 0.0;
             for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
-                if !targets.is_judged(row, column) {
+                if !taught.is_judged(row, column) {
                     continue;
                 }
                 let positive = own == Some(column);
@@ -183,18 +259,28 @@ impl ClassLoss for EqlV2 {
     }
 
     fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
-        if self.config.score_with_background {
-            sigmoid::scores_f64(row, true)
+        if self.config.score_with_background || !self.config.background {
+            sigmoid::scores_f64(row, self.config.background)
         } else {
             sigmoid::scores_f64(&row[..row.len() - 1], false)
         }
     }
 
     fn side_weights(&self, ledger: &GradientLedger, class: usize) -> (f64, f64) {
-        self.weights(ledger.ratio(class))
+        if self.config.active { self.weights(ledger.ratio(class)) } else { (1.0, 1.0) }
     }
 
     fn loss_weight(&self) -> f64 {
         self.config.loss_weight
+    }
+}
+
+impl Registered for EqlV2 {
+    const CARD: Card = CARD;
+    type Config = EqlV2Config;
+
+    fn build(config: EqlV2Config, _facts: &TrainingFacts) -> Result<Self> {
+        config.check()?;
+        Ok(Self::new(config))
     }
 }

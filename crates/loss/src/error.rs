@@ -100,6 +100,50 @@ pub enum LossError {
         /// What it holds.
         got: String,
     },
+    /// The ledger does not hold the state that the loss reads, or holds that of another loss.
+    #[error(
+        "`{loss}` needs a ledger with {expected}, but this one has {got}; make it with `GradientLedger::of`, or go on with the checkpoint that this loss wrote"
+    )]
+    State {
+        /// The loss.
+        loss: &'static str,
+        /// The state it reads.
+        expected: String,
+        /// The state that is there.
+        got: String,
+    },
+    /// A loss needs to know something of the training set that nobody told it.
+    #[error(
+        "`{loss}` needs {missing} of the training set, and none are there; build it with `TrainingFacts` that have them"
+    )]
+    Facts {
+        /// The loss.
+        loss: &'static str,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// A loss was made with the counts of another class list.
+    #[error(
+        "`{loss}` was made with the counts of {known} classes, but the targets have {targets}; build it with those of this training set"
+    )]
+    FactsClasses {
+        /// The loss.
+        loss: &'static str,
+        /// Classes that were counted.
+        known: usize,
+        /// Classes of the targets.
+        targets: usize,
+    },
+    /// A calibration of scores cannot be made.
+    #[error("calibration, {field}: expected {expected}, got {got}")]
+    Calibration {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
     /// A logit is not finite, so that neither value nor gradient would be.
     #[error("row {row}, channel {channel}: the logit is {value}; lower the learning rate or clip gradients")]
     NotFinite {

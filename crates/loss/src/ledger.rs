@@ -6,10 +6,13 @@
 //!
 //! Sums are f64: in f32 they stall (1e4 + 4e-4 stays 1e4). Deltas add up, so gradient accumulation and several workers
 //! give the sums of the joint batch; they are committed once for each optimizer step.
+//!
+//! A loss may ask for two things more: a discount, by which `P` and `M` shrink before each step's sums are added, and a
+//! [`Memory`] of its own. [`GradientLedger::of`] makes the ledger that a loss asks for.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LossError, Result};
+use crate::{ClassLoss, LossError, Memory, MemoryRule, Result};
 
 /// Guards the ratio's denominator, as in the authors' code.
 pub const RATIO_EPSILON: f64 = 1e-10;
@@ -27,13 +30,15 @@ pub struct LedgerDelta {
     pub instances: Vec<f64>,
     /// Rows that were counted; a delta without rows commits nothing.
     pub rows: usize,
+    /// Sums for the memory of the loss; empty for a loss without one, and for a batch without rows.
+    pub memory: Vec<f64>,
 }
 
 impl LedgerDelta {
     /// A delta of nothing over `num_classes` classes.
     pub fn zeros(num_classes: usize) -> Self {
         let zeros = vec![0.0; num_classes];
-        Self { positive: zeros.clone(), negative: zeros.clone(), instances: zeros, rows: 0 }
+        Self { positive: zeros.clone(), negative: zeros.clone(), instances: zeros, rows: 0, memory: Vec::new() }
     }
 }
 
@@ -47,6 +52,11 @@ impl std::ops::AddAssign<&LedgerDelta> for LedgerDelta {
         add(&mut self.negative, &other.negative);
         add(&mut self.instances, &other.instances);
         self.rows += other.rows;
+        if self.memory.is_empty() {
+            self.memory.clone_from(&other.memory);
+        } else if !other.memory.is_empty() {
+            add(&mut self.memory, &other.memory);
+        }
     }
 }
 
@@ -58,6 +68,10 @@ pub struct GradientLedger {
     negative: Vec<f64>,
     instances: Vec<f64>,
     steps: u64,
+    #[serde(skip_serializing_if = "is_one")]
+    discount: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
 }
 
 /// A ledger as it stands in a file, not checked yet.
@@ -68,21 +82,45 @@ struct Sums {
     negative: Vec<f64>,
     instances: Vec<f64>,
     steps: u64,
+    #[serde(default = "one")]
+    discount: f64,
+    #[serde(default)]
+    memory: Option<Memory>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 impl TryFrom<Sums> for GradientLedger {
     type Error = LossError;
 
     fn try_from(sums: Sums) -> Result<Self> {
-        Self::from_sums(sums.positive, sums.negative, sums.instances, sums.steps)
+        let ledger = Self::from_sums(sums.positive, sums.negative, sums.instances, sums.steps)?;
+        let ledger = ledger.with_discount(sums.discount)?;
+        match sums.memory {
+            Some(memory) => ledger.with_memory(memory),
+            None => Ok(ledger),
+        }
     }
 }
 
 impl GradientLedger {
-    /// An empty ledger over `num_classes` classes.
+    /// An empty ledger over `num_classes` classes, for a loss that asks for nothing but sums.
     pub fn new(num_classes: usize) -> Self {
         let zeros = vec![0.0; num_classes];
-        Self { positive: zeros.clone(), negative: zeros.clone(), instances: zeros, steps: 0 }
+        let (positive, negative, instances) = (zeros.clone(), zeros.clone(), zeros);
+        Self { positive, negative, instances, steps: 0, discount: 1.0, memory: None }
+    }
+
+    /// An empty ledger as `loss` asks for it.
+    pub fn of(loss: &dyn ClassLoss, num_classes: usize) -> Self {
+        let memory = loss.memory().map(|spec| Memory::new(&spec, num_classes));
+        Self { discount: loss.discount(), memory, ..Self::new(num_classes) }
     }
 
     /// A ledger with the given sums, for example those of a checkpoint.
@@ -91,7 +129,28 @@ impl GradientLedger {
     /// When the three lists differ in length or hold a value that is not finite or below zero.
     pub fn from_sums(positive: Vec<f64>, negative: Vec<f64>, instances: Vec<f64>, steps: u64) -> Result<Self> {
         check_sums(&positive, &negative, &instances)?;
-        Ok(Self { positive, negative, instances, steps })
+        Ok(Self { positive, negative, instances, steps, discount: 1.0, memory: None })
+    }
+
+    /// Lets `P` and `M` shrink to `discount` of themselves before each step's sums are added; 1 forgets nothing.
+    ///
+    /// # Errors
+    /// When it is not above 0 and at most 1.
+    pub fn with_discount(self, discount: f64) -> Result<Self> {
+        if discount > 0.0 && discount <= 1.0 {
+            return Ok(Self { discount, ..self });
+        }
+        let (expected, got) = ("above 0 and at most 1".into(), discount.to_string());
+        Err(LossError::LedgerSums { field: "discount", expected, got })
+    }
+
+    /// The same sums with this memory of a loss.
+    ///
+    /// # Errors
+    /// When the memory belongs to another number of classes, or holds a number that is not finite or below zero.
+    pub fn with_memory(self, memory: Memory) -> Result<Self> {
+        memory.check(self.num_classes())?;
+        Ok(Self { memory: Some(memory), ..self })
     }
 
     /// Adds a step's sums. A delta without rows leaves the ledger untouched, so that an empty batch is no step.
@@ -105,6 +164,20 @@ impl GradientLedger {
         }
         check_sums(&delta.positive, &delta.negative, &delta.instances)?;
         if delta.rows > 0 {
+            match &mut self.memory {
+                Some(memory) => {
+                    memory.check_sums(&delta.memory)?;
+                    memory.commit(&delta.memory, &delta.instances);
+                }
+                None if delta.memory.is_empty() => {}
+                None => {
+                    let (expected, got) = ("none, as the ledger has no memory".into(), delta.memory.len().to_string());
+                    return Err(LossError::LedgerSums { field: "memory", expected, got });
+                }
+            }
+            if self.discount < 1.0 {
+                self.positive.iter_mut().chain(&mut self.negative).for_each(|sum| *sum *= self.discount);
+            }
             add(&mut self.positive, &delta.positive);
             add(&mut self.negative, &delta.negative);
             add(&mut self.instances, &delta.instances);
@@ -136,6 +209,47 @@ impl GradientLedger {
     /// Foreground rows seen so far, `[K]`.
     pub fn instances(&self) -> &[f64] {
         &self.instances
+    }
+
+    /// Refuses to serve a loss whose state it does not hold, or when it holds that of another.
+    ///
+    /// # Errors
+    /// Says what the loss needs and what is there.
+    pub fn serves<L: ClassLoss + ?Sized>(&self, loss: &L) -> Result<()> {
+        let (spec, discount) = (loss.memory(), loss.discount());
+        let fits = match (&spec, &self.memory) {
+            (None, None) => true,
+            (Some(spec), Some(memory)) => memory.fits(spec, self.num_classes()),
+            _ => false,
+        };
+        if fits && discount == self.discount {
+            return Ok(());
+        }
+        let describe = |memory: Option<(&str, MemoryRule, usize)>, discount: f64| {
+            let memory = memory.map_or("no memory".into(), |(loss, rule, numbers)| {
+                format!("the memory of `{loss}` ({rule}, {numbers} numbers)")
+            });
+            format!("{memory} and a discount of {discount}")
+        };
+        let wanted = spec.map(|spec| (spec.loss, spec.rule, spec.len(self.num_classes())));
+        let held = self.memory.as_ref().map(|held| (held.loss.as_str(), held.rule, held.values.len()));
+        let (expected, got) = (describe(wanted, discount), describe(held, self.discount));
+        Err(LossError::State { loss: loss.card().name, expected, got })
+    }
+
+    /// What is left of `P` and `M` when a step's sums are added.
+    pub fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    /// The memory of the loss, where it asked for one.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    /// The numbers of the memory; empty without one.
+    pub(crate) fn remembered(&self) -> &[f64] {
+        self.memory.as_ref().map_or(&[], |memory| &memory.values)
     }
 
     /// `g_j`: [`START_RATIO`] for a class that has seen no gradient yet.

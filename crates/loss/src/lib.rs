@@ -5,7 +5,7 @@
 //! reads its weights from it, and every other loss can be recorded with it.
 //!
 //! Letters used in shapes: `R` rows (proposals) in the batch, background included; `K` foreground classes; `C` logit channels.
-//! Columns `0..K` are classes; column `K`, where a loss has one, is background.
+//! Columns `0..K` are classes; column `K`, where a loss has one, is background (in Seesaw it is "object", and `K + 1` background).
 //!
 //! A classifier trained with EQL v2, start to end:
 //!
@@ -34,26 +34,85 @@
 //! # }
 //! ```
 
+mod acsl;
+mod bags;
+mod balanced_softmax;
+pub mod calibration;
 mod card;
+mod class_balanced;
+mod class_balanced_focal;
+mod class_balanced_sigmoid;
+mod class_balanced_softmax;
 mod class_loss;
+mod computed;
+mod draws;
+mod droploss;
+mod ecm;
+mod efl;
+mod eqfl;
+mod eqlv1;
 mod eqlv2;
 mod error;
+mod facts;
+mod fcbl;
+mod federated;
+mod focal;
+mod focal_terms;
+mod grid;
+mod ldam;
 mod ledger;
+mod loce;
+mod logit_adjustment;
+mod memory;
 mod pass;
 mod pass_kernel;
 pub mod registry;
+mod seesaw;
 mod sigmoid;
 mod sigmoid_bce;
+mod softmax;
 mod softmax_ce;
+mod softmax_eql;
+mod softmax_eqlv2;
 mod targets;
+mod weighted_bce;
+mod weighted_ce;
 
-pub use card::Card;
-pub use class_loss::{ClassLoss, LossStep, LossStepF64};
+pub use acsl::{Acsl, AcslConfig};
+pub use bags::{Bags, BagsConfig};
+pub use balanced_softmax::{BalancedSoftmax, BalancedSoftmaxConfig};
+pub use card::{Card, Head};
+pub use class_balanced_focal::{ClassBalancedFocal, ClassBalancedFocalConfig};
+pub use class_balanced_sigmoid::{ClassBalancedSigmoid, ClassBalancedSigmoidConfig};
+pub use class_balanced_softmax::{ClassBalancedSoftmax, ClassBalancedSoftmaxConfig};
+pub use class_loss::{ClassLoss, Classifier, LossStep, LossStepF64};
+pub use computed::{Computed, Values};
+pub use droploss::{DropLoss, DropLossConfig};
+pub use ecm::{Ecm, EcmConfig};
+pub use efl::{Efl, EflConfig};
+pub use eqfl::{Eqfl, EqflConfig};
+pub use eqlv1::{EqlV1, EqlV1Config};
 pub use eqlv2::{EqlV2, EqlV2Config};
 pub use error::{LossError, Result};
+pub use facts::TrainingFacts;
+pub use fcbl::{Fcbl, FcblConfig};
+pub use federated::{Federated, FederatedConfig};
+pub use focal::{Focal, FocalConfig};
+pub use ldam::{Ldam, LdamConfig};
 pub use ledger::{GradientLedger, LedgerDelta, RATIO_EPSILON, START_RATIO};
+pub use loce::{Loce, LoceConfig};
+pub use logit_adjustment::{LogitAdjustment, LogitAdjustmentConfig};
+pub use memory::{Memory, MemoryRule, MemorySpec};
 pub use pass::Pass;
+pub use seesaw::{Seesaw, SeesawConfig};
 pub use sigmoid::{prior_bias, sigmoid};
 pub use sigmoid_bce::{SigmoidBce, SigmoidBceConfig};
 pub use softmax_ce::{SoftmaxCe, SoftmaxCeConfig};
+pub use softmax_eql::{SoftmaxEql, SoftmaxEqlConfig};
+pub use softmax_eqlv2::{SoftmaxEqlV2, SoftmaxEqlV2Config};
 pub use targets::{ClassTargets, Label};
+pub use weighted_bce::{WeightedBce, WeightedBceConfig};
+pub use weighted_ce::{WeightedCe, WeightedCeConfig};
+
+#[cfg(test)]
+mod drawn_golden;

@@ -3,46 +3,77 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Card, ClassLoss, LossError, Result, eqlv2, sigmoid_bce, softmax_ce};
+use crate::{
+    Acsl, Bags, BalancedSoftmax, Card, ClassBalancedFocal, ClassBalancedSigmoid, ClassBalancedSoftmax, ClassLoss,
+    DropLoss, Ecm, Efl, Eqfl, EqlV1, EqlV2, Fcbl, Federated, Focal, Ldam, Loce, LogitAdjustment, LossError, Result,
+    Seesaw, SigmoidBce, SoftmaxCe, SoftmaxEql, SoftmaxEqlV2, TrainingFacts, WeightedBce, WeightedCe,
+};
 
 /// Options of a loss as they stand in a recipe.
 pub type Options = Map<String, Value>;
+
+/// How a loss enters the registry.
+pub(crate) trait Registered: ClassLoss + Sized {
+    /// Its card.
+    const CARD: Card;
+    /// Its options.
+    type Config: DeserializeOwned;
+
+    /// The loss with these options for this training.
+    fn build(config: Self::Config, facts: &TrainingFacts) -> Result<Self>;
+}
 
 /// A registered loss.
 #[derive(Debug)]
 pub struct Entry {
     /// Its card.
     pub card: Card,
-    build: fn(&Card, &Options) -> Result<Box<dyn ClassLoss>>,
+    build: fn(&Options, &TrainingFacts) -> Result<Box<dyn ClassLoss>>,
 }
 
 /// Every loss, in the order in which they are listed.
 pub const LOSSES: &[Entry] = &[
-    Entry {
-        card: softmax_ce::CARD,
-        build: |card, options| {
-            Ok(Box::new(softmax_ce::SoftmaxCe::new(read(card, options, softmax_ce::SoftmaxCeConfig::check)?)))
-        },
-    },
-    Entry {
-        card: sigmoid_bce::CARD,
-        build: |card, options| {
-            Ok(Box::new(sigmoid_bce::SigmoidBce::new(read(card, options, sigmoid_bce::SigmoidBceConfig::check)?)))
-        },
-    },
-    Entry {
-        card: eqlv2::CARD,
-        build: |card, options| Ok(Box::new(eqlv2::EqlV2::new(read(card, options, eqlv2::EqlV2Config::check)?))),
-    },
+    entry::<SoftmaxCe>(),
+    entry::<SigmoidBce>(),
+    entry::<EqlV2>(),
+    entry::<EqlV1>(),
+    entry::<Seesaw>(),
+    entry::<Federated>(),
+    entry::<DropLoss>(),
+    entry::<Acsl>(),
+    entry::<Bags>(),
+    entry::<Loce>(),
+    entry::<Ecm>(),
+    entry::<Fcbl>(),
+    entry::<BalancedSoftmax>(),
+    entry::<LogitAdjustment>(),
+    entry::<Ldam>(),
+    entry::<ClassBalancedSoftmax>(),
+    entry::<ClassBalancedSigmoid>(),
+    entry::<ClassBalancedFocal>(),
+    entry::<WeightedCe>(),
+    entry::<WeightedBce>(),
+    entry::<Focal>(),
+    entry::<Efl>(),
+    entry::<Eqfl>(),
+    entry::<SoftmaxEql>(),
+    entry::<SoftmaxEqlV2>(),
 ];
+
+const fn entry<L: Registered + 'static>() -> Entry {
+    Entry {
+        card: L::CARD,
+        build: |options, facts| Ok(Box::new(L::build(read::<L::Config>(&L::CARD, options)?, facts)?)),
+    }
+}
 
 impl Entry {
     /// Builds the loss with these options, the published defaults where they are silent.
     ///
     /// # Errors
-    /// When an option is unknown or has a wrong type or value.
-    pub fn build(&self, options: &Options) -> Result<Box<dyn ClassLoss>> {
-        (self.build)(&self.card, options)
+    /// When an option is unknown or has a wrong type or value, or the loss needs counts that `facts` do not have.
+    pub fn build(&self, options: &Options, facts: &TrainingFacts) -> Result<Box<dyn ClassLoss>> {
+        (self.build)(options, facts)
     }
 }
 
@@ -58,12 +89,12 @@ pub fn find(name: &str) -> Result<&'static Entry> {
     })
 }
 
-/// Builds the loss of this name with these options.
+/// Builds the loss of this name with these options for this training.
 ///
 /// # Errors
-/// When there is no such loss, or an option is unknown or has a wrong type or value.
-pub fn build(name: &str, options: &Options) -> Result<Box<dyn ClassLoss>> {
-    find(name)?.build(options)
+/// When there is no such loss, or as [`Entry::build`].
+pub fn build(name: &str, options: &Options, facts: &TrainingFacts) -> Result<Box<dyn ClassLoss>> {
+    find(name)?.build(options, facts)
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
@@ -71,7 +102,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Reads options into a config; a key that is not on the card is an error that names the nearest.
-fn read<T: DeserializeOwned>(card: &Card, options: &Options, check: fn(&T) -> Result<()>) -> Result<T> {
+fn read<T: DeserializeOwned>(card: &Card, options: &Options) -> Result<T> {
     let known = || card.options.iter().map(|(name, ..)| *name);
     if let Some(name) = options.keys().find(|name| !known().any(|known| known == *name)) {
         return Err(LossError::UnknownOption {
@@ -81,10 +112,8 @@ fn read<T: DeserializeOwned>(card: &Card, options: &Options, check: fn(&T) -> Re
             known: known().collect::<Vec<_>>().join(", "),
         });
     }
-    let config = serde_json::from_value(Value::Object(options.clone()))
-        .map_err(|error| LossError::Option { loss: card.name, reason: error.to_string() })?;
-    check(&config)?;
-    Ok(config)
+    serde_json::from_value(Value::Object(options.clone()))
+        .map_err(|error| LossError::Option { loss: card.name, reason: error.to_string() })
 }
 
 /// The known name that looks most like this one, if one looks like it.

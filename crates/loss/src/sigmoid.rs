@@ -2,7 +2,57 @@
 
 use burn::tensor::{Device, FloatDType, Tensor, activation};
 
-use crate::ClassTargets;
+use crate::class_loss::rows_f64;
+use crate::grid::Grid;
+use crate::{ClassLoss, ClassTargets, LossStepF64};
+
+/// Binary cross-entropy of `scale z + offset`, each element times `weight`: `w_ij BCE(s z_ij + o_ij, t_ij)`.
+pub(crate) struct Sigmoids {
+    /// Factor of all logits.
+    pub scale: f64,
+    /// Added to the logits.
+    pub offset: Grid,
+    /// Weight of each element, a constant.
+    pub weight: Grid,
+}
+
+impl Sigmoids {
+    /// With weights alone.
+    pub fn weighed(weight: Grid) -> Self {
+        Self { scale: 1.0, offset: Grid::one(0.0), weight }
+    }
+
+    /// `[R, C]` → `[R, C]`
+    pub fn terms(&self, mut logits: Tensor<2>, targets: &ClassTargets) -> Tensor<2> {
+        let device = logits.device();
+        let one_hot = targets.one_hot(logits.dims()[1], &device);
+        if self.scale != 1.0 {
+            logits = logits.mul_scalar(self.scale as f32);
+        }
+        if !self.offset.is(0.0) {
+            logits = logits + self.offset.tensor(&device);
+        }
+        let terms = bce(logits, one_hot);
+        weigh(if self.weight.is(1.0) { terms } else { terms * self.weight.tensor(&device) }, targets, &device)
+    }
+
+    /// Value, gradient and sums in float64.
+    pub fn step_f64<L: ClassLoss + ?Sized>(&self, loss: &L, logits: &[f64], targets: &ClassTargets) -> LossStepF64 {
+        rows_f64(loss, logits, targets, |row, logits, gradient| {
+            let own = targets.column(row);
+            let mut value = 0.0;
+            for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
+                if targets.is_judged(row, column) {
+                    let (positive, z) = (own == Some(column), self.scale * z + self.offset.at(row, column));
+                    let weight = targets.row_weight(row) * self.weight.at(row, column);
+                    value += weight * bce_f64(z, positive);
+                    *gradient = weight * self.scale * bce_gradient_f64(z, positive);
+                }
+            }
+            value
+        })
+    }
+}
 
 /// `1 / (1 + exp(-x))` without overflow for any `x`.
 pub fn sigmoid(x: f64) -> f64 {

@@ -7,8 +7,10 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Pass, Result, sigmoid};
+use crate::grid::Grid;
+use crate::registry::Registered;
+use crate::sigmoid::{self, Sigmoids};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
 
 /// Options of [`SigmoidBce`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,9 +39,9 @@ impl SigmoidBceConfig {
     /// Names the first option that is not.
     pub fn check(&self) -> Result<()> {
         for (name, prior) in [("prior", self.prior), ("background_prior", self.background_prior)] {
-            CARD.demand(name, prior, prior > 0.0 && prior < 1.0, "a probability strictly between 0 and 1")?;
+            CARD.demand_probability(name, prior)?;
         }
-        CARD.demand("loss_weight", self.loss_weight, self.loss_weight >= 0.0, "at least 0")
+        CARD.demand_least("loss_weight", self.loss_weight)
     }
 }
 
@@ -62,6 +64,8 @@ pub const CARD: Card = Card {
     title: "Sigmoid BCE",
     summary: "Plain sigmoid cross-entropy: the baseline that EQL v2 re-weights.",
     paper: "standard; as the baseline of Equalization Loss v2, CVPR 2021, arXiv 2012.08548",
+    heads: &[Head::Proposals],
+    needs: "nothing",
     formula: "L = (1/R) sum_ij BCE(z_ij, t_ij)",
     scores: "sigmoid(z_j) * (1 - sigmoid(z_K)); sigmoid(z_j) without a background column",
     state: "none",
@@ -89,13 +93,11 @@ impl ClassLoss for SigmoidBce {
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        let device = logits.device();
-        let one_hot = targets.one_hot(logits.dims()[1], &device);
-        sigmoid::weigh(sigmoid::bce(logits, one_hot), targets, &device)
+        Sigmoids::weighed(Grid::one(1.0)).terms(logits, targets)
     }
 
-    fn pass(&self, num_classes: usize, _ledger: &GradientLedger) -> Option<Pass> {
-        let ones = vec![1.0; self.channels(num_classes)];
+    fn pass(&self, targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
+        let ones = vec![1.0; self.channels(targets.num_classes())];
         Some(Pass::Sigmoid { positive: ones.clone(), negative: ones })
     }
 
@@ -104,18 +106,7 @@ impl ClassLoss for SigmoidBce {
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        rows_f64(self, logits, targets, |row, logits, gradient| {
-            let own = targets.column(row);
-            let mut value = 0.0;
-            for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
-                if targets.is_judged(row, column) {
-                    let positive = own == Some(column);
-                    value += targets.row_weight(row) * sigmoid::bce_f64(*z, positive);
-                    *gradient = targets.row_weight(row) * sigmoid::bce_gradient_f64(*z, positive);
-                }
-            }
-            value
-        })
+        Sigmoids::weighed(Grid::one(1.0)).step_f64(self, logits, targets)
     }
 
     fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
@@ -124,5 +115,15 @@ impl ClassLoss for SigmoidBce {
 
     fn loss_weight(&self) -> f64 {
         self.config.loss_weight
+    }
+}
+
+impl Registered for SigmoidBce {
+    const CARD: Card = CARD;
+    type Config = SigmoidBceConfig;
+
+    fn build(config: SigmoidBceConfig, _facts: &TrainingFacts) -> Result<Self> {
+        config.check()?;
+        Ok(Self::new(config))
     }
 }

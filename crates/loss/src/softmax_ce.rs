@@ -3,14 +3,13 @@
 //! `L = (1/R) sum_i -log softmax(z_i)_{y_i}`, background being column `K`. All terms of a row but the one in its label's
 //! column are 0; its gradient `softmax - onehot` reaches every column. A class that was not judged in a row leaves its softmax.
 
-use burn::tensor::{FloatDType, Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::class_loss::rows_f64;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, LossStepF64, Pass, Result, sigmoid};
-
-/// Added to the logit of a class that was not judged: its probability is 0 in f32, and nothing overflows.
-const EXCLUDED: f32 = -1e9;
+use crate::grid::Grid;
+use crate::registry::Registered;
+use crate::softmax::{self, Softmax};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
 
 /// Options of [`SoftmaxCe`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +31,7 @@ impl SoftmaxCeConfig {
     /// # Errors
     /// Names the first option that is not.
     pub fn check(&self) -> Result<()> {
-        CARD.demand("loss_weight", self.loss_weight, self.loss_weight >= 0.0, "at least 0")
+        CARD.demand_least("loss_weight", self.loss_weight)
     }
 }
 
@@ -55,6 +54,8 @@ pub const CARD: Card = Card {
     title: "Softmax CE",
     summary: "Cross-entropy over all classes and background: the usual loss of two-stage detectors.",
     paper: "standard; as in Faster R-CNN, NeurIPS 2015, arXiv 1506.01497",
+    heads: &[Head::Proposals],
+    needs: "nothing",
     formula: "L = (1/R) sum_i -log softmax(z_i)_{y_i}",
     scores: "softmax(z) without the background column",
     state: "none",
@@ -76,49 +77,23 @@ impl ClassLoss for SoftmaxCe {
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        let device = logits.device();
-        let channels = logits.dims()[1];
-        let logits = match targets.judged_mask(channels, &device) {
-            Some(judged) => logits + judged.neg().add_scalar(1.0).mul_scalar(EXCLUDED),
-            None => logits,
-        };
-        let one_hot = targets.one_hot(channels, &device);
-        sigmoid::weigh(activation::log_softmax(logits, 1).neg() * one_hot, targets, &device)
+        Softmax::weighed(Grid::one(1.0)).terms(logits, targets)
     }
 
-    fn pass(&self, _num_classes: usize, _ledger: &GradientLedger) -> Option<Pass> {
+    fn pass(&self, _targets: &ClassTargets, _ledger: &GradientLedger) -> Option<Pass> {
         Some(Pass::Softmax)
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
-        let [rows, channels] = logits.dims();
-        activation::softmax(logits.cast(FloatDType::F32), 1).slice([0..rows, 0..channels - 1])
+        softmax::scores(logits, true)
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        rows_f64(self, logits, targets, |row, logits, gradient| {
-            let judged = |column: usize| targets.is_judged(row, column);
-            let log_probabilities = log_softmax_f64(logits, judged);
-            let own = targets.column(row);
-            let weight = targets.row_weight(row);
-            let mut value = 0.0;
-            for (column, gradient) in gradient.iter_mut().enumerate() {
-                if judged(column) {
-                    let positive = own == Some(column);
-                    *gradient = weight * (log_probabilities[column].exp() - f64::from(positive));
-                    if positive {
-                        value -= weight * log_probabilities[column];
-                    }
-                }
-            }
-            value
-        })
+        Softmax::weighed(Grid::one(1.0)).step_f64(self, logits, targets)
     }
 
     fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
-        let mut scores: Vec<f64> = log_softmax_f64(row, |_| true).into_iter().map(f64::exp).collect();
-        scores.pop();
-        scores
+        softmax::scores_f64(row, true)
     }
 
     fn loss_weight(&self) -> f64 {
@@ -126,11 +101,12 @@ impl ClassLoss for SoftmaxCe {
     }
 }
 
-/// Log-softmax over the columns that count; the others get minus infinity.
-fn log_softmax_f64(row: &[f64], counts: impl Fn(usize) -> bool) -> Vec<f64> {
-    let used = || row.iter().enumerate().filter(|(column, _)| counts(*column)).map(|(_, z)| *z);
-    let max = used().fold(f64::NEG_INFINITY, f64::max);
-    let log_sum = used().map(|z| (z - max).exp()).sum::<f64>().ln();
-    let log = |(column, z): (usize, &f64)| if counts(column) { z - max - log_sum } else { f64::NEG_INFINITY };
-    row.iter().enumerate().map(log).collect()
+impl Registered for SoftmaxCe {
+    const CARD: Card = CARD;
+    type Config = SoftmaxCeConfig;
+
+    fn build(config: SoftmaxCeConfig, _facts: &TrainingFacts) -> Result<Self> {
+        config.check()?;
+        Ok(Self::new(config))
+    }
 }

@@ -24,6 +24,7 @@ pub struct ClassTargets {
     num_classes: usize,
     row_weights: Option<Vec<f32>>,
     judged: Option<Vec<bool>>,
+    quality: Option<Vec<f32>>,
 }
 
 impl ClassTargets {
@@ -39,7 +40,7 @@ impl ClassTargets {
                 return Err(LossError::LabelOutOfRange { row, label, classes: num_classes });
             }
         }
-        Ok(Self { labels, num_classes, row_weights: None, judged: None })
+        Ok(Self { labels, num_classes, row_weights: None, judged: None, quality: None })
     }
 
     /// Targets from dense labels in which `num_classes` itself means background.
@@ -107,6 +108,24 @@ impl ClassTargets {
         Ok(self)
     }
 
+    /// Says how well each foreground row fits its object, such as by its IoU, `[R]` in 0 to 1; a loss on quality learns it as
+    /// its target (generalised focal loss, arXiv 2006.04388). Without it every foreground row fits fully.
+    ///
+    /// # Errors
+    /// When there is not one value of 0 to 1 for each row.
+    pub fn with_quality(mut self, quality: Vec<f32>) -> Result<Self> {
+        let wrong = |expected: String, got| Err(LossError::Targets { field: "quality", expected, got });
+        if quality.len() != self.labels.len() {
+            let expected = format!("{} values, one for each row", self.labels.len());
+            return wrong(expected, format!("{} values", quality.len()));
+        }
+        if let Some(value) = quality.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+            return wrong("values of 0 to 1".into(), value.to_string());
+        }
+        self.quality = Some(quality);
+        Ok(self)
+    }
+
     /// Number of rows `R`, ignored ones included.
     pub fn rows(&self) -> usize {
         self.labels.len()
@@ -125,6 +144,11 @@ impl ClassTargets {
     /// Number of rows that are not ignored.
     pub fn counted_rows(&self) -> usize {
         self.labels.iter().filter(|label| **label != Label::Ignored).count()
+    }
+
+    /// Number of foreground rows.
+    pub fn foreground_rows(&self) -> usize {
+        self.labels.iter().filter(|label| matches!(label, Label::Class(_))).count()
     }
 
     /// Number of foreground rows of every class, `[K]`.
@@ -153,6 +177,22 @@ impl ClassTargets {
             return 0.0;
         }
         self.row_weights.as_ref().map_or(1.0, |weights| f64::from(weights[row]))
+    }
+
+    /// Quality of `row`: 1 unless another was given.
+    pub fn quality(&self, row: usize) -> f64 {
+        self.quality.as_ref().map_or(1.0, |quality| f64::from(quality[row]))
+    }
+
+    /// The same rows, each with its weight times `factor(row)`.
+    pub(crate) fn weighed(&self, factor: impl Fn(usize) -> f64) -> Self {
+        let weight = |row| (self.row_weight(row) * factor(row)) as f32;
+        Self { row_weights: Some((0..self.rows()).map(weight).collect()), ..self.clone() }
+    }
+
+    /// The same rows with every class judged.
+    pub(crate) fn all_judged(&self) -> Self {
+        Self { judged: None, ..self.clone() }
     }
 
     /// Whether a gradient may flow from `row` to `column`; columns from `K` on always receive theirs.

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_data::{ClassList, Dataset, write_atomically};
 use equipoise_detect::FasterRcnn;
 use equipoise_detect::weights::{self, Weight, Weights};
-use equipoise_loss::{ClassLoss, GradientLedger};
+use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
 use serde::{Deserialize, Serialize};
 
 use crate::sgd::FlatTensors;
@@ -28,7 +28,10 @@ pub struct CheckpointState {
     pub recipe: Recipe,
     /// The classes, in the order of the logits.
     pub classes: ClassList,
-    /// The gradient ledger.
+    /// What the loss was told about the training.
+    #[serde(default)]
+    pub facts: TrainingFacts,
+    /// The gradient ledger, with the memory of the loss.
     pub ledger: GradientLedger,
     /// Sums of the steps since the last row of the history.
     pub window: Window,
@@ -147,6 +150,8 @@ impl Checkpoint {
         if sums != classes {
             return Err(format!("its ledger has {sums} classes, its class list {classes}"));
         }
+        let loss = self.state.recipe.loss.build(&self.state.facts).map_err(|error| error.to_string())?;
+        self.state.ledger.serves(&*loss).map_err(|error| error.to_string())?;
         for (part, tensors) in [("velocity", &self.velocity), ("average", &self.average)] {
             let fits = |(name, weight): &(&String, &Weight)| {
                 self.model.get(*name).is_some_and(|model| model.values.len() == weight.values.len())
@@ -198,7 +203,7 @@ impl Checkpoint {
     /// # Errors
     /// When recipe and weights do not fit.
     pub fn detector(&self, device: &Device) -> Result<(FasterRcnn, Box<dyn ClassLoss>)> {
-        let loss = self.state.recipe.loss.build()?;
+        let loss = self.state.recipe.loss.build(&self.state.facts)?;
         let device = device.clone().inner();
         let recipe = &self.state.recipe;
         let fresh = FasterRcnn::new(&recipe.detector, self.state.classes.ids.len(), &*loss, recipe.seed, &device)?;

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use equipoise_data::Batch;
 use equipoise_detect::FasterRcnn;
 use equipoise_detect::weights::{self, Weights};
-use equipoise_loss::{ClassLoss, GradientLedger, LedgerDelta, LossError};
+use equipoise_loss::{ClassLoss, GradientLedger, LedgerDelta, LossError, TrainingFacts};
 
 use crate::checkpoint::{Checkpoint, CheckpointState, to_device, to_host};
 use crate::recipe::LedgerCommit;
@@ -19,6 +19,7 @@ pub struct Learner {
     /// `None` only while the optimizer has it.
     detector: Option<FasterRcnn>,
     loss: Box<dyn ClassLoss>,
+    facts: TrainingFacts,
     ledger: GradientLedger,
     sgd: Sgd,
     average: Weights,
@@ -35,21 +36,21 @@ pub struct Learned {
 }
 
 impl Learner {
-    /// A detector for `num_classes` classes that has learnt nothing but the recipe's initial weights.
+    /// A detector for `num_classes` classes that has learnt nothing but the recipe's initial weights; the loss is told `facts`.
     ///
     /// # Errors
-    /// When recipe and weights do not fit.
-    pub fn new(recipe: Recipe, num_classes: usize, device: &Device) -> Result<Self> {
+    /// When recipe and weights do not fit, or the loss needs facts that are not there.
+    pub fn new(recipe: Recipe, num_classes: usize, facts: TrainingFacts, device: &Device) -> Result<Self> {
         check_frozen(&recipe)?;
         let weights = recipe.weights.clone();
-        Self::fresh(recipe, num_classes, device, |detector| initial_weights::load(detector, &weights))
+        Self::fresh(recipe, num_classes, facts, device, |detector| initial_weights::load(detector, &weights))
     }
 
     /// The learner of a checkpoint.
     pub(crate) fn from_checkpoint(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
-        let CheckpointState { recipe, step, ledger, classes, .. } = checkpoint.state;
+        let CheckpointState { recipe, step, facts, ledger, classes, .. } = checkpoint.state;
         let model = checkpoint.model;
-        let fresh = Self::fresh(recipe, classes.ids.len(), device, |detector| {
+        let fresh = Self::fresh(recipe, classes.ids.len(), facts, device, |detector| {
             Ok(weights::with_weights(detector, model, |_| false)?)
         })?;
         Ok(Self {
@@ -65,19 +66,21 @@ impl Learner {
     fn fresh(
         recipe: Recipe,
         num_classes: usize,
+        facts: TrainingFacts,
         device: &Device,
         load: impl FnOnce(FasterRcnn) -> Result<FasterRcnn>,
     ) -> Result<Self> {
         let device = device.clone().autodiff();
-        let loss = recipe.loss.build()?;
+        let loss = recipe.loss.build(&facts)?;
         let detector = FasterRcnn::new(&recipe.detector, num_classes, &*loss, recipe.seed, &device)?;
         check_stride(&recipe, &detector)?;
         Ok(Self {
             recipe,
             device,
             detector: Some(load(detector)?),
+            ledger: GradientLedger::of(&*loss, num_classes),
             loss,
-            ledger: GradientLedger::new(num_classes),
+            facts,
             sgd: Sgd::default(),
             average: Weights::new(),
             step: 0,
@@ -207,6 +210,11 @@ impl Learner {
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// What the loss was told about the training.
+    pub fn facts(&self) -> &TrainingFacts {
+        &self.facts
     }
 
     /// The gradient ledger.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use equipoise_data::{LoaderConfig, SamplerConfig};
 use equipoise_detect::{DetectConfig, FasterRcnnConfig};
-use equipoise_loss::{ClassLoss, registry};
+use equipoise_loss::{ClassLoss, Head, TrainingFacts, registry};
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, TrainError};
@@ -106,12 +106,25 @@ impl Default for LossRecipe {
 }
 
 impl LossRecipe {
-    /// The loss.
+    /// The loss for this training.
     ///
     /// # Errors
-    /// When name or options are unknown.
-    pub fn build(&self) -> Result<Box<dyn ClassLoss>> {
-        Ok(registry::build(&self.name, &self.options)?)
+    /// When name or options are unknown, or the loss needs counts that the facts do not have.
+    pub fn build(&self, facts: &TrainingFacts) -> Result<Box<dyn ClassLoss>> {
+        Ok(registry::build(&self.name, &self.options, facts)?)
+    }
+
+    /// Refuses a loss that is made for other heads than the detector's. An unknown name is refused by [`LossRecipe::build`].
+    fn check_head(&self) -> std::result::Result<(), String> {
+        match registry::find(&self.name) {
+            Ok(entry) if !entry.card.heads.contains(&Head::Proposals) => Err(format!(
+                "the loss `{}` is for {}, but the detector has two stages; {}. See `equipoise losses` for losses that fit",
+                self.name,
+                entry.card.heads_text(),
+                entry.card.traps
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -250,6 +263,7 @@ impl Recipe {
         require(finite(self.ema, 0.0, 1.0) && self.ema < 1.0, "ema", "at least 0 and below 1")?;
         require(finite(self.validate_every, 0.0, 1e6), "validate_every", "at least 0")?;
         require(self.log_every > 0, "log_every", "at least 1")?;
+        self.loss.check_head()?;
         let (optimizer, schedule) = (&self.optimizer, &self.schedule);
         require(finite(optimizer.lr, 0.0, 1e3), "optimizer.lr", "a finite number of at least 0")?;
         require(finite(optimizer.momentum, 0.0, 1.0), "optimizer.momentum", "0 to 1")?;

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use equipoise_data::{Batch, Dataset, EpochKey, Loader, LoaderConfig, Sampler};
+use equipoise_data::{Batch, Dataset, EpochKey, Loader, LoaderConfig, Masks, Sampler, read_masks};
 
 use crate::Result;
 
 /// Batches of a training, without end.
 pub struct Stream {
     dataset: Arc<Dataset>,
+    masks: Option<Arc<Masks>>,
     sampler: Box<dyn Sampler>,
     config: LoaderConfig,
     seed: u64,
@@ -24,7 +25,7 @@ impl Stream {
     /// A stream that has already handed out `batches` batches.
     ///
     /// # Errors
-    /// When the loader's configuration is out of range.
+    /// When the loader's configuration is out of range, or asks for copy-paste and the data set has no masks.
     pub fn new(
         dataset: Arc<Dataset>,
         sampler: Box<dyn Sampler>,
@@ -33,7 +34,10 @@ impl Stream {
         batch: usize,
         batches: u64,
     ) -> Result<Self> {
-        let mut stream = Self { dataset, sampler, config, seed, batch, epoch: 0, loader: None };
+        // First: a wrong key must not wait for the masks of a large file.
+        config.check()?;
+        let masks = config.copy_paste.is_on().then(|| read_masks(&dataset)).transpose()?.map(Arc::new);
+        let mut stream = Self { dataset, masks, sampler, config, seed, batch, epoch: 0, loader: None };
         let mut skip = batches as usize;
         loop {
             let plan = stream.plan();
@@ -55,7 +59,8 @@ impl Stream {
     fn start(&mut self, mut plan: Vec<Vec<usize>>, skip: usize) -> Result<()> {
         plan.drain(..skip);
         let key = EpochKey { seed: self.seed, epoch: self.epoch };
-        self.loader = Some(Loader::start(self.dataset.clone(), plan, self.config, key, skip * self.batch)?);
+        let (dataset, masks) = (self.dataset.clone(), self.masks.clone());
+        self.loader = Some(Loader::with_masks(dataset, masks, plan, self.config, key, skip * self.batch)?);
         Ok(())
     }
 

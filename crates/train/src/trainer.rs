@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use equipoise_data::{ClassList, Dataset, sampler};
+use equipoise_data::{ClassList, Counts, Dataset, sampler};
 use equipoise_detect::FasterRcnn;
 use equipoise_eval::record::{HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
-use equipoise_loss::{ClassLoss, GradientLedger};
+use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
 
 use crate::checkpoint::{Checkpoint, CheckpointState, DataMark};
 use crate::learner::Learner;
@@ -64,7 +64,7 @@ impl Trainer {
         if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
-        let learner = Learner::new(recipe.clone(), dataset.num_classes(), device)?;
+        let learner = Learner::new(recipe.clone(), dataset.num_classes(), facts(&recipe, &dataset), device)?;
         let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
         // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
@@ -206,6 +206,7 @@ impl Trainer {
             step: self.steps_done(),
             recipe: self.recipe().clone(),
             classes: self.classes.clone(),
+            facts: self.learner.facts().clone(),
             ledger: self.ledger().clone(),
             window: self.window.clone(),
             data: DataMark::of(&self.dataset),
@@ -269,13 +270,30 @@ pub fn ledger_rows(loss: &dyn ClassLoss, ledger: &GradientLedger, dataset: &Data
     dataset.categories.iter().enumerate().map(row).collect()
 }
 
+/// What the loss is told: the counts of exactly these pictures.
+fn facts(recipe: &Recipe, dataset: &Dataset) -> TrainingFacts {
+    let counts = Counts::of(dataset);
+    TrainingFacts {
+        image_counts: counts.images,
+        instance_counts: counts.instances,
+        images: dataset.images.len() as u64,
+        seed: recipe.seed,
+        steps: whole_steps(recipe, dataset),
+    }
+}
+
+/// Steps that the epochs of the recipe come to.
+fn whole_steps(recipe: &Recipe, dataset: &Dataset) -> u64 {
+    (recipe.epochs * dataset.images.len() as f64 / recipe.images_of_a_step() as f64).floor() as u64
+}
+
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {
-    let steps = (recipe.epochs * dataset.images.len() as f64 / recipe.images_of_a_step() as f64).floor();
-    if dataset.images.len() < recipe.batch || steps < 1.0 {
+    let steps = whole_steps(recipe, dataset);
+    if dataset.images.len() < recipe.batch || steps == 0 {
         let (path, batch) = (dataset.source.clone(), recipe.batch);
         return Err(TrainError::TooFewImages { path, images: dataset.images.len(), batch });
     }
-    Ok(steps as u64)
+    Ok(steps)
 }
 
 fn stream(recipe: &Recipe, dataset: &Arc<Dataset>, batches: u64) -> Result<Stream> {

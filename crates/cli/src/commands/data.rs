@@ -3,8 +3,12 @@
 mod convert;
 mod demo_set;
 mod doctor;
+mod emojivis_set;
 mod preview;
+mod sheet;
 mod stats;
+
+use std::path::PathBuf;
 
 use crate::Outcome;
 
@@ -13,6 +17,20 @@ use crate::Outcome;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
+}
+
+/// What no data set of this program holds, and no count of losses can name.
+const BOXES_ONLY: &str = "note  boxes only: masks, key points and fields of other programs are not copied\n";
+
+/// A data set and its pictures.
+#[derive(clap::Args)]
+struct SetArgs {
+    /// Annotations, or a folder that holds some, in any format that is read
+    #[arg(value_name = "PATH")]
+    data: PathBuf,
+    /// Folder of the pictures [default: found beside the annotations]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand)]
@@ -29,6 +47,8 @@ enum Action {
 #[derive(clap::Subcommand)]
 enum Set {
     Demo(demo_set::Args),
+    #[command(name = "emojivis")]
+    EmojiVis(emojivis_set::Args),
 }
 
 /// Runs the command.
@@ -39,5 +59,6 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         Action::Preview(args) => preview::run(args),
         Action::Convert(args) => convert::run(args),
         Action::Build(Set::Demo(args)) => demo_set::run(args),
+        Action::Build(Set::EmojiVis(args)) => emojivis_set::run(args),
     }
 }

@@ -42,7 +42,15 @@ fn losses() -> String {
 fn card(card: &Card) -> String {
     let formula = card.formula.split(';').map(str::trim).collect::<Vec<_>>().join("\n");
     let mut page = format!("\n## {} (`{}`)\n\n{}\n\n```text\n{formula}\n```\n\n", card.title, card.name, card.summary);
-    for (what, text) in [("Scores", card.scores), ("State", card.state), ("Traps", card.traps), ("Paper", card.paper)] {
+    let heads = card.heads_text();
+    for (what, text) in [
+        ("For", heads.as_str()),
+        ("Needs", card.needs),
+        ("Scores", card.scores),
+        ("State", card.state),
+        ("Traps", card.traps),
+        ("Paper", card.paper),
+    ] {
         let text = if what == "Scores" { format!("`{text}`") } else { text.to_string() };
         page += &format!("* **{what}.** {text}\n");
     }

@@ -5,7 +5,7 @@ use equipoise_loss::{Card, registry};
 
 use crate::Outcome;
 use crate::commands::losses::CardJson;
-use crate::output::{WIDTH, print, print_json, wrap};
+use crate::output::{print, print_json, width, wrap};
 
 /// Explain a classification loss: formula, state, options, traps, paper
 #[derive(clap::Args)]
@@ -19,8 +19,8 @@ pub struct Args {
 
 /// Columns before the text of a section.
 const INDENT: usize = 10;
-/// Room for the meaning of an option beside its name and default.
-const MEANING_WIDTH: usize = 54;
+/// Columns of the longest name and default of an option, and the spaces between.
+const OPTION: usize = 37;
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -35,12 +35,14 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 
 fn text(card: &Card) -> String {
     let mut out = format!("{} ({})\n", card.title, card.name);
-    for line in wrap(card.summary, WIDTH) {
+    for line in wrap(card.summary, width()) {
         out.push_str(&format!("{line}\n"));
     }
     out.push('\n');
     let formula: Vec<&str> = card.formula.split(';').map(str::trim).collect();
     section(&mut out, "formula", &formula);
+    section(&mut out, "for", &[&card.heads_text()]);
+    section(&mut out, "needs", &[card.needs]);
     section(&mut out, "scores", &[card.scores]);
     section(&mut out, "state", &[card.state]);
     section(&mut out, "traps", &[card.traps]);
@@ -48,7 +50,7 @@ fn text(card: &Card) -> String {
     out.push('\n');
     let mut table = Table::new(&[("option", Align::Left), ("default", Align::Right), ("meaning", Align::Left)]);
     for (name, default, meaning) in card.options {
-        for (at, line) in wrap(meaning, MEANING_WIDTH).into_iter().enumerate() {
+        for (at, line) in wrap(meaning, width() - OPTION).into_iter().enumerate() {
             let (name, default) = if at == 0 { (*name, *default) } else { ("", "") };
             table.row(&[name, default, &line]);
         }
@@ -65,7 +67,7 @@ fn text(card: &Card) -> String {
 
 /// A title with lines beside it, each wrapped.
 fn section(out: &mut String, title: &str, lines: &[&str]) {
-    let wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(line, WIDTH - INDENT)).collect();
+    let wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(line, width() - INDENT)).collect();
     for (at, line) in wrapped.iter().enumerate() {
         let title = if at == 0 { title } else { "" };
         out.push_str(&format!("{title:<INDENT$}{line}\n"));

@@ -1,12 +1,12 @@
 //! `losses`: what there is to choose from.
 
 use equipoise_eval::table::{Align, Table};
-use equipoise_loss::Card;
 use equipoise_loss::registry::LOSSES;
+use equipoise_loss::{Card, Head};
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::output::{print, print_json, wrap};
+use crate::output::{print, print_json, width, wrap};
 
 /// List the classification losses
 #[derive(clap::Args)]
@@ -23,6 +23,8 @@ pub struct CardJson {
     title: &'static str,
     summary: &'static str,
     paper: &'static str,
+    heads: Vec<&'static str>,
+    needs: &'static str,
     formula: &'static str,
     scores: &'static str,
     state: &'static str,
@@ -46,6 +48,8 @@ impl CardJson {
             title: card.title,
             summary: card.summary,
             paper: card.paper,
+            heads: card.heads.iter().map(|head| head.name()).collect(),
+            needs: card.needs,
             formula: card.formula,
             scores: card.scores,
             state: card.state,
@@ -55,8 +59,8 @@ impl CardJson {
     }
 }
 
-/// Room for a summary beside name and title.
-const SUMMARY_WIDTH: usize = 68;
+/// Columns of the longest name, and the space after it.
+const NAMES: usize = 24;
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -64,14 +68,21 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         print_json(&LOSSES.iter().map(|entry| CardJson::of(&entry.card)).collect::<Vec<_>>())?;
         return Ok(Outcome::Fine);
     }
-    let mut table = Table::new(&[("name", Align::Left), ("title", Align::Left), ("what it does", Align::Left)]);
-    for entry in LOSSES {
-        let card = &entry.card;
-        for (at, line) in wrap(card.summary, SUMMARY_WIDTH).into_iter().enumerate() {
-            let (name, title) = if at == 0 { (card.name, card.title) } else { ("", "") };
-            table.row(&[name, title, &line]);
+    let mut table = Table::new(&[("name", Align::Left), ("what it does", Align::Left)]);
+    for head in [Head::Proposals, Head::Dense, Head::Pictures] {
+        if head != Head::Proposals {
+            table.row(&["", ""]);
+        }
+        table.row(&["", &format!("for {}", head.name())]);
+        // A loss for several heads is listed under its first.
+        for card in LOSSES.iter().map(|entry| &entry.card).filter(|card| card.heads.first() == Some(&head)) {
+            for (at, line) in wrap(card.summary, width() - NAMES).into_iter().enumerate() {
+                table.row(&[if at == 0 { card.name } else { "" }, &line]);
+            }
         }
     }
-    print(&format!("{}\n`equipoise explain NAME` shows formula, options and traps.\n", table.render()))?;
+    let more = "`equipoise explain NAME` shows formula, options and traps. The detectors of `train` have two stages; the \
+                other losses are for models of your own, through the library `equipoise-loss`.";
+    print(&format!("{}\n{}\n", table.render(), wrap(more, width()).join("\n")))?;
     Ok(Outcome::Fine)
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod bench;
+pub mod compare;
 pub mod data;
 pub mod demo;
 pub mod docs;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::commands::demo::CREDITS;
-use crate::output::{WIDTH, print, print_json, wrap};
+use crate::output::{print, print_json, width, wrap};
 use crate::run_data::RunData;
 
 /// Write the report of one or several runs anew
@@ -91,7 +91,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let checks = runs.iter().filter(|run| run.meta.loss == "eqlv2").filter_map(ratio_check).map(|check| check.text);
     let mut text = format!("{}\n", comparison_table(&runs).render());
     for sentence in std::iter::once(headline(&runs)).chain(checks) {
-        text += &format!("{}\n", wrap(&sentence, WIDTH).join("\n"));
+        text += &format!("{}\n", wrap(&sentence, width()).join("\n"));
     }
     for warning in runs.iter().flat_map(|run| &run.warnings) {
         eprintln!("warning: {warning}");

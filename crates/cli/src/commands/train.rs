@@ -1,12 +1,12 @@
 //! `train`: one detector on a data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use equipoise_data::Dataset;
-use equipoise_eval::record::{RunDir, Timing, ValidationWriter};
+use equipoise_eval::record::{RunDir, Timing};
 use equipoise_eval::table::percent;
 use equipoise_loss::registry;
 use equipoise_train::{Recipe, TrainError, Trainer};
@@ -76,6 +76,15 @@ pub struct Args {
     device: DeviceArgs,
 }
 
+/// A recipe inside the program by its name, or a file.
+pub fn named_recipe(path: &Path, overrides: &[String]) -> anyhow::Result<Recipe> {
+    let built_in = RECIPES.iter().find(|(name, _)| path.as_os_str() == *name);
+    Ok(match built_in {
+        Some((name, text)) => Recipe::parse(&format!("`{name}`"), text, overrides)?,
+        None => Recipe::read(path, overrides)?,
+    })
+}
+
 impl Args {
     fn recipe(&self) -> anyhow::Result<Recipe> {
         let mut overrides = Vec::new();
@@ -86,11 +95,7 @@ impl Args {
         flag("loader.image_size", self.imgsz.map(|size| size.to_string()));
         flag("seed", self.seed.map(|seed| seed.to_string()));
         overrides.extend(self.overrides.iter().cloned());
-        let built_in = RECIPES.iter().find(|(name, _)| self.recipe.as_os_str() == *name);
-        Ok(match built_in {
-            Some((name, text)) => Recipe::parse(&format!("`{name}`"), text, &overrides)?,
-            None => Recipe::read(&self.recipe, &overrides)?,
-        })
+        named_recipe(&self.recipe, &overrides)
     }
 
     /// Where the data are: as the flags say, and where they are silent on a resumed run, as before.
@@ -134,10 +139,12 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     args.device.start_threads()?;
     let data = args.run_data()?;
     let train = Arc::new(data.read_train()?);
+    note_found(&data.train, &train);
     warn(&train);
     let val = match &data.val {
         Some(path) => {
             let val = Dataset::read_with_training_counts(path, data.val_images.as_deref(), &train)?;
+            note_found(path, &val);
             warn(&val);
             Some(Arc::new(val))
         }
@@ -154,15 +161,15 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let title = registry::find(&recipe.loss.name)?.card.title;
         Trainer::start(recipe, title, train.clone(), dir.clone(), &device)?
     };
+    for note in trainer.loss().notes() {
+        eprintln!("note: loss {}: {note}", trainer.recipe().loss.name);
+    }
     data.note(&dir)?;
     crate::interrupt::listen();
     let progress = Progress::new();
-    let mut validation = match (&val, trainer.validate_every()) {
-        (Some(val), Some(every)) => {
-            let rows = ValidationWriter::resume(&dir.validation(), trainer.steps_done())?;
-            Some(Validation { val, protocol: &args.protocol, device: &device, every, rows })
-        }
-        _ => None,
+    let mut validation = match &val {
+        Some(val) => Validation::of(&trainer, &dir, val, &args.protocol, &device)?,
+        None => None,
     };
     let task = progress.task("train", trainer.total_steps());
     let mut follower = Follower::new(&dir, trainer.steps_done(), &progress)?;
@@ -244,6 +251,14 @@ pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// Says which file was found when a folder was given.
+pub fn note_found(given: &Path, dataset: &Dataset) {
+    if given.is_dir() {
+        let (images, classes) = (dataset.images.len(), dataset.num_classes());
+        eprintln!("found {}: {images} images, {classes} classes", dataset.source.display());
+    }
 }
 
 /// Says what was odd in a data set.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::program::{equipoise, fine};
 
-const COMMANDS: [&str; 9] = ["demo", "train", "eval", "predict", "report", "losses", "explain", "weights", "bench"];
+const COMMANDS: [&str; 10] =
+    ["demo", "train", "compare", "eval", "predict", "report", "losses", "explain", "weights", "bench"];
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -73,6 +73,46 @@ fn a_run_that_is_validated_keeps_its_best() {
     assert!(ran.code == 2 && ran.err.contains("--val"), "{}", ran.err);
 }
 
+/// The cells of a comparison are trained once, tabled by method, and planned without training.
+#[test]
+fn methods_are_compared_over_seeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    let data = ["compare", "--data", "data/train.json", "--val", "data/val.json", "--recipe", "recipe.toml"];
+    let methods = ["--loss", "sigmoid_bce,eqlv2", "--seeds", "2", "--out", "cmp", "--threads", "2"];
+    let command = [&data[..], &methods].concat();
+    let plan = json(&fine(dir, &[&command[..], &["--list", "--json"]].concat()));
+    assert_eq!(plan["cells"].as_array().unwrap().len(), 4);
+    assert_eq!((&plan["cells"][0]["state"], &plan["cells"][3]["seed"]), (&"new".into(), &1.into()));
+    assert!(plan["estimated_seconds"].as_f64().unwrap() > 0.0);
+    assert!(!dir.join("cmp").exists(), "a plan leaves nothing behind");
+
+    let first = json(&fine(dir, &[&command[..], &["--json"]].concat()));
+    let (baseline, rival) = (&first["methods"][0], &first["methods"][1]);
+    assert_eq!((&baseline["title"], &rival["title"]), (&"Sigmoid BCE".into(), &"EQL v2".into()));
+    assert!(baseline["metrics"][0]["difference"].is_null());
+    let of_run = |run: &str| metrics_of(&dir.join("cmp"), run)["AP"].as_f64().unwrap();
+    let (a, b) = (of_run("sigmoid-bce-s0"), of_run("sigmoid-bce-s1"));
+    let ap = &baseline["metrics"][0];
+    assert_eq!((&ap["values"][0], &ap["values"][1]), (&a.into(), &b.into()));
+    assert!((ap["mean"].as_f64().unwrap() - (a + b) / 2.0).abs() < 1e-12);
+    let difference = (of_run("eql-v2-s0") - a + of_run("eql-v2-s1") - b) / 2.0;
+    assert!((rival["metrics"][0]["difference"]["mean"].as_f64().unwrap() - difference).abs() < 1e-12);
+    assert!(dir.join("cmp/report.html").is_file() && dir.join("cmp/compare.json").is_file());
+
+    // What is done is not done again, and another recipe is not mixed in.
+    let checkpoint = dir.join("cmp/eql-v2-s1/checkpoints/last/checkpoint.safetensors");
+    let written = std::fs::metadata(&checkpoint).unwrap().modified().unwrap();
+    let ran = equipoise(dir, &command);
+    assert!(ran.code == 0 && ran.err.contains("done before"), "{}", ran.err);
+    assert_eq!(std::fs::metadata(&checkpoint).unwrap().modified().unwrap(), written);
+    let ran = equipoise(dir, &[&command[..], &["--set", "optimizer.lr=0.5"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("sigmoid-bce-s0"), "{}", ran.err);
+    let ran = equipoise(dir, &[&data[..], &["--loss", "eqlv2,eqlv2"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("twice"), "{}", ran.err);
+}
+
 /// What Ctrl-C does to a training: a checkpoint, the command that goes on, and the exit code of shells.
 #[cfg(unix)]
 #[test]

@@ -8,7 +8,7 @@ use twemoji_assets::svg::codes;
 
 /// A drawing with its English name and code point.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Icon {
+pub(crate) struct Icon {
     pub name: &'static str,
     /// Code point as in the crate: "U_1F986".
     pub code: &'static str,
@@ -22,7 +22,7 @@ macro_rules! icons {
 }
 
 /// Classes of the demo set; a set of `K` categories takes the first `K`.
-pub(super) static CLASSES: &[Icon] = icons! {
+pub(crate) static CLASSES: &[Icon] = icons! {
     U_1F986 "duck", U_1F6B2 "bicycle", U_1F34C "banana", U_1F3B8 "guitar", U_1F528 "hammer", U_2602 "umbrella",
     U_1F418 "elephant", U_1F34D "pineapple", U_1F680 "rocket", U_26BD "soccer ball", U_1F3A9 "top hat",
     U_1F335 "cactus", U_1F980 "crab", U_1F355 "pizza", U_1F69C "tractor", U_1F3BB "violin", U_1F511 "key",
@@ -51,7 +51,7 @@ pub(super) static CLASSES: &[Icon] = icons! {
 };
 
 /// Things for pretraining crops; none is a class of the demo set.
-pub(super) static PRETRAINING: &[Icon] = icons! {
+pub(crate) static PRETRAINING: &[Icon] = icons! {
     U_1F400 "rat", U_1F401 "mouse", U_1F402 "ox", U_1F403 "water buffalo", U_1F404 "cow", U_1F405 "tiger",
     U_1F406 "leopard", U_1F407 "rabbit", U_1F408 "cat", U_1F409 "dragon", U_1F40B "whale", U_1F40E "horse",
     U_1F40F "ram", U_1F410 "goat", U_1F411 "ewe", U_1F412 "monkey", U_1F415 "dog", U_1F416 "pig", U_1F417 "boar",

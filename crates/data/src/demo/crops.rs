@@ -5,15 +5,11 @@
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::{
-    art::PRETRAINING,
-    background::{Split, background},
-    clutter::scatter,
-    compose::{finish, pose, tone},
-    draw::{Pose, Sprite},
-    random::{Purpose, chance, stream},
+use super::art::PRETRAINING;
+use crate::{
+    DataError, Result,
+    scene::{Pose, Purpose, Split, Sprite, background, chance, finish, pose, scatter, stream, tone},
 };
-use crate::{DataError, Result};
 
 /// Sides a crop may have, in pixels.
 const SIDES: std::ops::RangeInclusive<usize> = 16..=512;

@@ -14,8 +14,8 @@ use image::{
 };
 use serde::Serialize;
 
-use super::{DemoConfig, background::Split};
-use crate::{DataError, Result, write_atomically};
+use super::DemoConfig;
+use crate::{DataError, Result, scene::Split, write_atomically};
 
 /// Raise it when the same options give other pictures than before.
 const GENERATOR: u32 = 1;

@@ -3,19 +3,13 @@
 //! Drawings from Twemoji are pasted onto procedural backgrounds and written as PNG files plus LVIS JSON, so that everything downstream
 //! reads ordinary files. Image counts follow LVIS's curve; labels are exhaustive; the validation set is flat and has backgrounds of its own.
 //! Train and val share drawings: the set shows a mechanism and is no benchmark.
-//! The same seed gives the same bytes, whatever the number of threads. Trap: between machines with different maths libraries, sines and
-//! powers may differ in their last bit, and with them a pixel here and there.
+//! The same seed gives the same bytes, whatever the number of threads.
 
-mod art;
-mod background;
-mod clutter;
-mod compose;
+pub(crate) mod art;
 mod config;
 mod crops;
-mod draw;
 mod folder;
 mod plan;
-mod random;
 mod truth;
 
 use std::path::{Path, PathBuf};
@@ -26,13 +20,13 @@ use rayon::prelude::*;
 pub use config::{DemoConfig, RareImages};
 pub use crops::CropSet;
 
-use crate::{ClassIndex, DataError, Group, Result};
-use background::Split;
-use compose::{Scene, Style, compose};
-use draw::Sprite;
+use crate::{
+    ClassIndex, Group, Result,
+    scene::{Look, Placed, Purpose, Split, Sprite, Style, arrange, chance, stream},
+    threads::thread_pool,
+};
 use folder::Folder;
 use plan::Plan;
-use random::{Purpose, chance, stream};
 use truth::{Annotated, annotate};
 
 /// The files of a built set.
@@ -59,7 +53,8 @@ pub struct DemoSet {
 /// ```
 ///
 /// # Errors
-/// [`DataError::Option`] for an option outside its range or a folder that holds something else, [`DataError::Io`] when a file cannot be written.
+/// [`DataError::Option`](crate::DataError::Option) for an option outside its range or a folder that holds something else,
+/// [`DataError::Io`](crate::DataError::Io) when a file cannot be written.
 pub fn build(dir: &Path, config: &DemoConfig, threads: usize) -> Result<DemoSet> {
     config.check()?;
     let folder = Folder::new(dir, config)?;
@@ -67,12 +62,7 @@ pub fn build(dir: &Path, config: &DemoConfig, threads: usize) -> Result<DemoSet>
     if folder.is_complete() {
         return Ok(set);
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|e| DataError::Option {
-        option: "threads",
-        got: threads.to_string(),
-        expected: format!("a number of threads that the system can start ({e})"),
-    })?;
+    let pool = thread_pool(threads)?;
     folder.begin()?;
     let plan = Plan::new(config);
     pool.install(|| {
@@ -100,13 +90,15 @@ fn draw_split(
         Split::Train => (&plan.train, Purpose::Train),
         Split::Val => (&plan.val, Purpose::Val),
     };
-    let style = Style { side: config.side as usize, split, clutter: config.clutter };
+    let style = Style { side: config.side as usize, sizes: [0.18, 0.5], least_visible: 0.35 };
+    let look = Look { split, clutter: config.clutter, photos: &[] };
     let draw = |(index, classes): (usize, &Vec<ClassIndex>)| {
         let rng = &mut stream(config.seed, purpose, index as u64);
         let wanted = instances(rng, classes, &plan.groups, split);
-        let Scene { rgb, objects } = compose(rng, sprites, &wanted, &style)?;
-        folder.write_picture(split, index, config.side, &rgb)?;
-        Ok(objects)
+        let placed = |class| Placed { class, sprite: &sprites[class], mirror: true };
+        let scene = arrange(rng, &wanted.into_iter().map(placed).collect::<Vec<_>>(), &style)?;
+        folder.write_picture(split, index, config.side, &scene.paint(rng, &look))?;
+        Ok(scene.seen())
     };
     pictures.par_iter().enumerate().map(draw).collect()
 }

@@ -2,25 +2,14 @@
 //!
 //! The curve is LVIS v1's sorted image counts (arXiv 1908.03195), resampled to `K` ranks and capped. Which class gets which rank is a seeded
 //! shuffle. The validation set is flat: every class in the same number of pictures.
-//! The counts come out exactly; the number of classes in one picture is only steered.
 
-use rand::{RngExt, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
+use rand::seq::SliceRandom;
 
-use super::{
-    DemoConfig, RareImages,
-    random::{Purpose, stream},
+use super::{DemoConfig, RareImages};
+use crate::{
+    ClassIndex, Group, GroupThresholds,
+    scene::{Crowd, Purpose, distribute, interpolate, lvis_counts, stream},
 };
-use crate::{ClassIndex, Group, GroupThresholds};
-
-/// LVIS v1 image counts, largest first, at ranks 0, 10, 20, … 1200 and 1202.
-const LVIS: [u32; 122] = [
-    1977, 1940, 1926, 1915, 1903, 1890, 1877, 1846, 1791, 1689, 1609, 1470, 1402, 1210, 1100, 1010, 894, 808, 729, 660,
-    595, 529, 489, 421, 361, 334, 305, 270, 247, 234, 221, 202, 189, 166, 147, 138, 131, 123, 114, 107, 103, 98, 92,
-    87, 81, 76, 72, 70, 67, 64, 61, 57, 54, 50, 49, 47, 46, 44, 42, 40, 38, 36, 35, 33, 32, 30, 29, 28, 28, 26, 25, 24,
-    23, 21, 19, 18, 18, 17, 16, 15, 14, 14, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8, 8, 7, 7, 6, 6, 6, 5, 5, 5, 4, 4, 4,
-    3, 3, 3, 3, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1,
-];
 
 /// Quantiles of the steep tail's image counts, from the largest rare class to the smallest.
 const STEEP: [u32; 7] = [6, 3, 3, 2, 2, 1, 1];
@@ -46,9 +35,9 @@ impl Plan {
         ranks.shuffle(&mut rng);
         let counts: Vec<u64> = ranks.iter().map(|&rank| sorted[rank]).collect();
         let groups = counts.iter().map(|&count| GroupThresholds::default().group(count)).collect();
-        let train = distribute(&counts, config.images, &mut rng);
+        let train = distribute(&counts, config.images, Crowd::Varied, &mut rng);
         let flat = vec![config.val_images_per_class as u64; config.categories];
-        let val = distribute(&flat, config.val_images, &mut rng);
+        let val = distribute(&flat, config.val_images, Crowd::Varied, &mut rng);
         Self { counts, groups, train, val }
     }
 }
@@ -56,10 +45,7 @@ impl Plan {
 /// Training pictures by rank, largest first.
 fn sorted_counts(config: &DemoConfig) -> Vec<u64> {
     let limits = GroupThresholds::default();
-    let last = config.categories.saturating_sub(1).max(1);
-    let mut counts: Vec<u64> = (0..config.categories)
-        .map(|i| lvis_count(i as f64 * 1202.0 / last as f64).min(config.frequent_images as u64))
-        .collect();
+    let mut counts = lvis_counts(config.categories, config.frequent_images as u64);
     let first_rare = counts.partition_point(|&count| count > limits.rare);
     let rare = counts.len() - first_rare;
     for (i, count) in counts[first_rare..].iter_mut().enumerate() {
@@ -73,76 +59,6 @@ fn sorted_counts(config: &DemoConfig) -> Vec<u64> {
         };
     }
     counts
-}
-
-/// The LVIS curve at a rank in 0..=1202.
-fn lvis_count(rank: f64) -> u64 {
-    if rank <= 1200.0 { interpolate(&LVIS[..121], rank / 10.0) } else { u64::from(LVIS[121]) }
-}
-
-/// Linear interpolation at a position in 0..=len - 1, rounded.
-fn interpolate(values: &[u32], at: f64) -> u64 {
-    let low = (at.floor() as usize).min(values.len() - 1);
-    let high = (low + 1).min(values.len() - 1);
-    let part = at - low as f64;
-    (f64::from(values[low]) * (1.0 - part) + f64::from(values[high]) * part).round() as u64
-}
-
-/// Chooses the pictures of every class: exactly `counts[k]` different ones, the largest class first.
-fn distribute(counts: &[u64], pictures: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<ClassIndex>> {
-    let mut room = rooms(counts, pictures, rng);
-    let mut classes_of = vec![Vec::new(); pictures];
-    let mut order: Vec<ClassIndex> = (0..counts.len()).collect();
-    order.sort_by_key(|&class| (std::cmp::Reverse(counts[class]), class));
-    for class in order {
-        let mut free = vec![true; pictures];
-        for _ in 0..counts[class] {
-            let picture = choose(&room, &free, rng);
-            free[picture] = false;
-            room[picture] = room[picture].saturating_sub(1);
-            classes_of[picture].push(class);
-        }
-    }
-    classes_of.iter_mut().for_each(|classes| classes.sort_unstable());
-    classes_of
-}
-
-/// How many classes every picture should get: the sum of the counts, dealt at random between half and nearly twice the mean.
-fn rooms(counts: &[u64], pictures: usize, rng: &mut ChaCha8Rng) -> Vec<u64> {
-    let total: u64 = counts.iter().sum();
-    let mean = total / pictures as u64;
-    let least = (mean / 2).max(1).min(mean);
-    let most = (2 * mean).max(mean + 1);
-    let mut room = vec![least; pictures];
-    let mut left = total - least * pictures as u64;
-    while left > 0 {
-        let picture = rng.random_range(0..pictures);
-        if room[picture] < most {
-            room[picture] += 1;
-            left -= 1;
-        }
-    }
-    room
-}
-
-/// A free picture, with a chance in proportion to its room; any free one when no room is left.
-fn choose(room: &[u64], free: &[bool], rng: &mut ChaCha8Rng) -> usize {
-    let weigh = |floor: u64| -> Vec<u64> {
-        room.iter().zip(free).map(|(&room, &free)| if free { room.max(floor) } else { 0 }).collect()
-    };
-    let mut weights = weigh(0);
-    if weights.iter().all(|&weight| weight == 0) {
-        weights = weigh(1);
-    }
-    let mut ticket = rng.random_range(0..weights.iter().sum());
-    weights
-        .iter()
-        .position(|&weight| {
-            let hit = ticket < weight;
-            ticket = ticket.saturating_sub(weight);
-            hit
-        })
-        .expect("the ticket is below the sum of the weights")
 }
 
 #[cfg(test)]
@@ -177,25 +93,6 @@ mod tests {
         let empty = plan.train.iter().chain(&plan.val).filter(|classes| classes.is_empty()).count();
         assert_eq!(empty, 0);
         assert!(plan.train.iter().all(|classes| classes.len() <= 8));
-    }
-
-    #[test]
-    fn the_whole_curve_comes_back_at_its_own_length() {
-        assert_eq!([0.0, 10.0, 1200.0, 1202.0].map(lvis_count), [1977, 1940, 1, 1]);
-        assert_eq!(lvis_count(5.0), 1959);
-    }
-
-    #[test]
-    fn resampling_keeps_the_sizes_counted_from_the_full_curve() {
-        let pairs = |categories, frequent_images| -> u64 {
-            let rare_images = RareImages::Lvis;
-            let config = DemoConfig { categories, frequent_images, rare_images, ..DemoConfig::default() };
-            sorted_counts(&config).iter().sum()
-        };
-        // Class-image pairs of 60 and 300 ranks of all 1,203 counts, counted apart from this code.
-        assert!(pairs(60, 105).abs_diff(3_092) <= 3);
-        assert!(pairs(60, 150).abs_diff(3_916) <= 4);
-        assert!(pairs(300, 120).abs_diff(16_901) <= 17);
     }
 
     #[test]

@@ -3,8 +3,12 @@
 //! The counts of a category are those of the training pictures in both files. Labels are exhaustive, so every category that is not in a picture
 //! is listed as verified to be absent; LVIS's protocol then counts false positives everywhere.
 
-use super::{DemoConfig, art::CLASSES, background::Split, compose::Seen, folder::Folder, plan::Plan};
-use crate::{CategoryId, ImageId, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Result, write_lvis};
+use super::{DemoConfig, art::CLASSES, folder::Folder, plan::Plan};
+use crate::{
+    CategoryId, ImageId, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Result, Segmentation,
+    scene::{Seen, Split},
+    write_lvis,
+};
 
 /// What is visible in a picture.
 pub(super) type Annotated = Vec<Seen>;
@@ -49,7 +53,7 @@ pub(super) fn annotate(
                     bbox: [x1, y1, x2 - x1, y2 - y1],
                     area: f64::from(seen.area),
                     iscrowd: 0,
-                    segmentation: Vec::new(),
+                    segmentation: Segmentation::default(),
                 });
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Finding, Kind, Severity, image_name};
-use crate::{Dataset, ImageRecord, Object};
+use super::{Finding, Kind, Severity, image_name, repair::identity};
+use crate::{Dataset, ImageRecord, Object, format};
 
 /// A box narrower or lower than this is tiny, pixels: after the usual stride of 4 less than half a cell of the finest level is left.
 const TINY: f32 = 2.0;
@@ -16,13 +16,6 @@ const TINY_BOXES: Kind = Kind {
     what: "boxes less than 2 pixels wide or high",
     why: "Most are slips of the mouse. No anchor matches them well, and no proposal finds them.",
     fix: "Remove them from the file; if they are real, train with larger pictures.",
-};
-
-const DUPLICATES: Kind = Kind {
-    severity: Severity::Warning,
-    what: "objects with the same image, class and box as another",
-    why: "They count twice in the class's frequency, and one of the two is always a missed object when scoring.",
-    fix: "Keep one of each.",
 };
 
 const WHOLE_PICTURE: Kind = Kind {
@@ -50,13 +43,19 @@ pub fn findings(dataset: &Dataset, place: &str) -> Vec<Finding> {
     let empty = dataset.images.iter().filter(|image| image.objects.iter().all(|object| object.crowd));
     [
         TINY_BOXES.found(place, real().filter(|(_, object)| is_tiny(object)), name),
-        DUPLICATES.found(place, duplicates(dataset), name),
+        repeated_kind().found(place, duplicates(dataset), name),
         WHOLE_PICTURE.found(place, real().filter(|(image, object)| covers(object, image)), name),
         NO_OBJECTS.found(place, empty, image_name),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Objects given twice, in the words of reading.
+fn repeated_kind() -> Kind {
+    let (why, fix) = format::advice(format::REPEATED_OBJECTS).unwrap_or_default();
+    Kind { severity: Severity::Warning, what: format::REPEATED_OBJECTS, why, fix }
 }
 
 fn is_tiny(object: &Object) -> bool {
@@ -75,7 +74,7 @@ fn duplicates(dataset: &Dataset) -> Vec<(&ImageRecord, &Object)> {
     let mut seen = HashSet::new();
     for image in &dataset.images {
         seen.clear();
-        let again = |object: &&Object| !seen.insert((object.class, object.bbox.map(f32::to_bits)));
+        let again = |object: &&Object| !seen.insert(identity(object));
         found.extend(image.objects.iter().filter(again).map(|object| (image, object)));
     }
     found

@@ -26,6 +26,13 @@ const LOOKALIKES: Kind = Kind {
     fix: "Merge the categories if they mean the same, else give them names that say what differs.",
 };
 
+const BLANKS: Kind = Kind {
+    severity: Severity::Warning,
+    what: "category names with blanks around them",
+    why: "Another file that has the name without them has another class.",
+    fix: "Trim the names in all files of the data set.",
+};
+
 const NOT_IN_TRAINING: Kind = Kind {
     severity: Severity::Warning,
     what: "categories with objects in the validation set but none in the training set",
@@ -48,6 +55,8 @@ pub fn findings(train: &Dataset, val: Option<&Dataset>) -> Vec<Finding> {
         findings.extend(listed_only(&TRAIN_ONLY, train, val));
         findings.extend(listed_only(&VAL_ONLY, val, train));
     }
+    let categories = [Some(train), val].into_iter().flatten().flat_map(|set| &set.categories);
+    findings.extend(BLANKS.found("", categories.filter(|c| c.name.trim().len() != c.name.len()), name));
     findings.extend(lookalikes([Some(train), val].into_iter().flatten()));
     if let Some(val) = val {
         let unlearnt: BTreeSet<_> = unlearnt.iter().map(|category| key(category)).collect();

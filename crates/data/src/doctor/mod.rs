@@ -8,14 +8,18 @@
 //! | `untidy.rs` | what reading already counted in [`Dataset::warnings`] |
 //! | `labels.rs` | categories: their names, and which set has them |
 //! | `boxes.rs` | objects and images |
-//! | `pictures.rs` | picture files, and whether training and validation share any |
+//! | `pictures.rs` | picture files: there, whole, each once, and whether training and validation share any |
+//! | `repair.rs` | a copy without what is certainly wrong |
 //!
 //! The order of the findings is fixed: errors, warnings, notes, and within each the order above. Threads change nothing.
 
 mod boxes;
 mod labels;
 mod pictures;
+mod repair;
 mod untidy;
+
+pub use repair::{Repair, repair};
 
 use crate::{Dataset, ImageRecord};
 

@@ -13,7 +13,7 @@ pub fn findings(dataset: &Dataset, place: &str) -> Vec<Finding> {
         let (why, fix) = format::advice(&warning.what)
             .unwrap_or(("The file is not what its format asks for.", "Correct the file, or export it anew."));
         findings.push(Finding {
-            severity: Severity::Warning,
+            severity: if format::is_refused(&warning.what) { Severity::Error } else { Severity::Warning },
             what: format!("{}{place}", warning.what),
             count: warning.count,
             example: warning.example.clone(),

@@ -9,10 +9,12 @@ use std::{
 };
 
 use super::{
+    ReadConfig,
     boxes::{clip, count_repeated, object_area},
     json::{JsonAnnotation, JsonCategory, JsonFile, JsonImage},
     locate::{NamedBy, Pictures},
     tally::{Oddity, Tally},
+    text::quote,
 };
 use crate::{
     Category, CategoryId, ClassIndex, Counts, DataError, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object,
@@ -23,81 +25,100 @@ use crate::{
 const MAX_SIDE: f64 = 1e6;
 
 /// Checks and indexes `file`, which was read from `source`.
-pub fn index(source: &Path, mut file: JsonFile, images: Option<&Path>, names: &[NamedBy]) -> Result<Dataset> {
+pub fn index(source: &Path, mut file: JsonFile, config: &ReadConfig<'_>, names: &[NamedBy]) -> Result<Dataset> {
     let federated = file.is_federated();
     file.categories.sort_by_key(|c| c.id);
     file.images.sort_by_key(|i| i.id);
-    require_unique(source, "category", file.categories.iter().map(|c| c.id))?;
-    require_unique(source, "image", file.images.iter().map(|i| i.id))?;
+    let mut tally = Tally::new(config.lenient);
+    let again = |what, id| DataError::DuplicateId { path: source.to_path_buf(), what, id };
+    require_unique(&mut file.categories, |c| c.id, |id| tally.refuse(Oddity::RepeatedCategory, again("category", id)))?;
+    require_unique(&mut file.images, |i| i.id, |id| tally.refuse(Oddity::RepeatedImage, again("image", id)))?;
 
-    let mut tally = Tally::default();
     let classes: HashMap<u64, ClassIndex> = file.categories.iter().enumerate().map(|(k, c)| (c.id, k)).collect();
-    let pictures = Pictures::find(source, images, file.images.first(), names);
+    let pictures = Pictures::find(source, config.images, file.images.first(), names);
     let mut records = Vec::with_capacity(file.images.len());
+    let mut sizeless = HashSet::new();
     for image in &file.images {
-        records.push(image_record(source, image, &pictures, &classes, &mut tally)?);
+        match size(source, image, &pictures) {
+            Ok(size) => records.push(image_record(image, size, &pictures, &classes, &mut tally)),
+            Err(error) => {
+                tally.refuse(Oddity::NoSize, error)?;
+                sizeless.insert(image.id);
+            }
+        }
     }
+    file.annotations.retain(|annotation| sizeless.is_empty() || !sizeless.contains(&annotation.image_id));
     add_objects(source, &file.annotations, &classes, &mut records, &mut tally)?;
     drop(file.annotations);
     count_repeated(&records, &mut tally);
 
     let counts = Counts::of_records(file.categories.len(), &records);
     let categories = file.categories.into_iter().enumerate();
-    let categories: Vec<_> =
-        categories.map(|(k, c)| category(source, c, counts.images[k], counts.instances[k])).collect::<Result<_>>()?;
+    let categories: Vec<_> = categories
+        .map(|(k, c)| category(source, c, counts.images[k], counts.instances[k], &mut tally))
+        .collect::<Result<_>>()?;
     let warnings = tally.into_warnings(&categories);
     Ok(Dataset { source: source.to_path_buf(), categories, images: records, federated, warnings })
 }
 
-/// `ids` must ascend.
-fn require_unique(source: &Path, what: &'static str, ids: impl Iterator<Item = u64>) -> Result<()> {
-    let mut before = None;
-    for id in ids {
-        if before == Some(id) {
-            return Err(DataError::DuplicateId { path: source.to_path_buf(), what, id });
+/// Drops the rows, sorted by id, whose id the row before has, when `refuse` lets that pass.
+fn require_unique<T>(rows: &mut Vec<T>, id: fn(&T) -> u64, mut refuse: impl FnMut(u64) -> Result<()>) -> Result<()> {
+    let mut outcome = Ok(());
+    rows.dedup_by(|row, before| {
+        let again = id(row) == id(before);
+        if again && outcome.is_ok() {
+            outcome = refuse(id(row));
         }
-        before = Some(id);
-    }
-    Ok(())
+        again
+    });
+    outcome
 }
 
-fn category(source: &Path, file: JsonCategory, images: u64, instances: u64) -> Result<Category> {
+fn category(source: &Path, file: JsonCategory, images: u64, instances: u64, tally: &mut Tally) -> Result<Category> {
     let images = file.image_count.unwrap_or(images);
+    let counted = GroupThresholds::default().group(images);
     let group = match file.frequency.as_deref() {
-        None => GroupThresholds::default().group(images),
+        None => counted,
         Some("r") => Group::Rare,
         Some("c") => Group::Common,
         Some("f") => Group::Frequent,
         Some(other) => {
-            return Err(DataError::BadField {
+            let error = DataError::BadField {
                 path: source.to_path_buf(),
                 what: "category",
                 id: file.id,
                 field: "frequency",
-                got: format!("`{other}`"),
+                got: quote(other),
                 expected: "`r`, `c` or `f`, or no such field",
-            });
+            };
+            tally.refuse(Oddity::BadGroup, error)?;
+            counted
         }
     };
     let instances = file.instance_count.unwrap_or(instances);
     Ok(Category { id: CategoryId(file.id), name: file.name, group, images, instances })
 }
 
+/// Width and height of `image`, from its picture when the file has none.
+fn size(source: &Path, image: &JsonImage, pictures: &Pictures) -> Result<[u32; 2]> {
+    if let (Some(width), Some(height)) = (side(source, image, "width")?, side(source, image, "height")?) {
+        return Ok([width, height]);
+    }
+    let path = pictures.path(image);
+    if path.as_os_str().is_empty() {
+        return Err(DataError::NoPicture { path: source.to_path_buf(), id: image.id });
+    }
+    picture::dimensions(&path)
+}
+
 fn image_record(
-    source: &Path,
     image: &JsonImage,
+    [width, height]: [u32; 2],
     pictures: &Pictures,
     classes: &HashMap<u64, ClassIndex>,
     tally: &mut Tally,
-) -> Result<ImageRecord> {
+) -> ImageRecord {
     let path = pictures.path(image);
-    let [width, height] = match (side(source, image, "width")?, side(source, image, "height")?) {
-        (Some(width), Some(height)) => [width, height],
-        _ if path.as_os_str().is_empty() => {
-            return Err(DataError::NoPicture { path: source.to_path_buf(), id: image.id });
-        }
-        _ => picture::dimensions(&path)?,
-    };
     let mut known = |ids: &Option<Vec<u64>>| {
         let mut found = Vec::new();
         for id in ids.iter().flatten() {
@@ -112,7 +133,7 @@ fn image_record(
     };
     let negative = known(&image.neg_category_ids);
     let not_exhaustive = known(&image.not_exhaustive_category_ids);
-    Ok(ImageRecord { id: ImageId(image.id), path, width, height, objects: Vec::new(), negative, not_exhaustive })
+    ImageRecord { id: ImageId(image.id), path, width, height, objects: Vec::new(), negative, not_exhaustive }
 }
 
 /// Width or height of `image`; `None` when it is missing or 0, which exporters write for "not known".
@@ -147,18 +168,22 @@ fn add_objects(
             None => format!("annotation number {} of the list", place + 1),
         };
         let unknown = |what, id| DataError::UnknownId { path: source.to_path_buf(), annotation: name(), what, id };
-        let image = *images.get(&annotation.image_id).ok_or_else(|| unknown("image", annotation.image_id))?;
-        let class = *classes.get(&annotation.category_id).ok_or_else(|| unknown("category", annotation.category_id))?;
+        let Some(&image) = images.get(&annotation.image_id) else {
+            tally.refuse(Oddity::UnknownImage, unknown("image", annotation.image_id))?;
+            continue;
+        };
+        let Some(&class) = classes.get(&annotation.category_id) else {
+            tally.refuse(Oddity::UnknownCategory, unknown("category", annotation.category_id))?;
+            continue;
+        };
         if annotation.id.is_some_and(|id| !ids.insert(id)) {
             tally.add(Oddity::RepeatedId, name);
         }
         let written = corners(annotation.bbox);
         if !written.iter().chain(&annotation.bbox).all(|v| v.is_finite()) {
-            return Err(DataError::NonFiniteBox {
-                path: source.to_path_buf(),
-                annotation: name(),
-                bbox: annotation.bbox,
-            });
+            let (path, bbox) = (source.to_path_buf(), annotation.bbox);
+            tally.refuse(Oddity::NotFinite, DataError::NonFiniteBox { path, annotation: name(), bbox })?;
+            continue;
         }
         let record = &mut records[image];
         let example = || format!("{} of image {}, bbox {:?}", name(), annotation.image_id, annotation.bbox);

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use super::{
-    Format, Peek,
+    Format, Peek, ReadConfig,
     index::index,
     json::JsonFile,
     json_write::{Flavour, write_json},
@@ -34,8 +34,8 @@ impl Format for Lvis {
         file.head.trim_ascii_start().first() == Some(&b'{') && fields.iter().any(|field| file.contains(field))
     }
 
-    fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
-        index(source, JsonFile::read(source)?, images, PICTURE_NAMES)
+    fn read(&self, source: &Path, config: &ReadConfig<'_>) -> Result<Dataset> {
+        index(source, JsonFile::read(source)?, config, PICTURE_NAMES)
     }
 
     fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {

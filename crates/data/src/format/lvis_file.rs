@@ -83,8 +83,29 @@ pub struct LvisAnnotation {
     pub area: f64,
     /// 1 for a crowd region, else 0.
     pub iscrowd: u8,
-    /// Polygons `[x0, y0, x1, y1, …]` in pixels; may be empty.
-    pub segmentation: Vec<Vec<f32>>,
+    /// The object's outline or pixels; may be empty.
+    pub segmentation: Segmentation,
+}
+
+/// The shape of an object, in one of the two ways of COCO and LVIS.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Segmentation {
+    /// Polygons `[x0, y0, x1, y1, …]` in pixels.
+    Polygons(Vec<Vec<f32>>),
+    /// Runs of pixels down the columns, in COCO's compressed text.
+    Runs {
+        /// `[height, width]` of the picture.
+        size: [u32; 2],
+        /// The text.
+        counts: String,
+    },
+}
+
+impl Default for Segmentation {
+    fn default() -> Self {
+        Self::Polygons(Vec::new())
+    }
 }
 
 /// Writes `file` as LVIS JSON, whole or not at all. The same content gives the same bytes.
@@ -102,7 +123,11 @@ pub fn write_lvis(file: &LvisFile, path: &Path) -> Result<()> {
 /// `serde_json` writes a number that is not finite as `null`, which no reader takes back.
 fn require_finite(file: &LvisFile) -> io::Result<()> {
     let finite = |a: &LvisAnnotation| {
-        a.area.is_finite() && a.bbox.iter().chain(a.segmentation.iter().flatten()).all(|v| v.is_finite())
+        let outline = match &a.segmentation {
+            Segmentation::Polygons(polygons) => polygons.as_slice(),
+            Segmentation::Runs { .. } => &[],
+        };
+        a.area.is_finite() && a.bbox.iter().chain(outline.iter().flatten()).all(|v| v.is_finite())
     };
     match file.annotations.iter().find(|a| !finite(a)) {
         Some(a) => Err(io::Error::new(

@@ -5,8 +5,11 @@
 mod assemble;
 mod boxes;
 mod coco;
+mod folder;
 mod index;
+mod input;
 mod json;
+mod json_split;
 mod json_write;
 mod locate;
 mod lvis;
@@ -24,13 +27,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, write_lvis};
+pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Segmentation, write_lvis};
+pub use open_images::Hierarchy;
 pub use write::{Lost, WriteConfig, write, write_with};
 pub use yolo::write_yolo;
 
-pub(crate) use tally::{UNSEEN_CATEGORIES, advice, is_counted_elsewhere};
+pub(crate) use boxes::box_area;
+pub(crate) use input::open;
+pub(crate) use json::json_error;
+pub(crate) use tally::{
+    REPEATED_OBJECTS, UNSEEN_CATEGORIES, advice, is_counted_elsewhere, is_refused, repaired_by_reading,
+};
 
 use crate::{DataError, Dataset, Result};
+
+/// How a data set is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadConfig<'a> {
+    /// Folder of the pictures; it is looked for otherwise.
+    pub images: Option<&'a Path>,
+    /// Drops what would be refused (ids that lead nowhere, lines that cannot be read) and counts it among the warnings. For looking at a
+    /// file, not for training on it. A file that is damaged as a whole is refused all the same.
+    pub lenient: bool,
+}
 
 /// A way in which data sets are stored.
 pub trait Format: Sync {
@@ -40,11 +59,11 @@ pub trait Format: Sync {
     /// Whether `file` is in this format, judged by its name, its beginning and its end.
     fn detects(&self, file: &Peek) -> bool;
 
-    /// Reads the data set in `source`; its pictures are under `images`, or beside the file when that is not given.
+    /// Reads the data set in `source`.
     ///
     /// # Errors
     /// A [`DataError`] that names the file and the field when the data set cannot be used.
-    fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset>;
+    fn read(&self, source: &Path, config: &ReadConfig<'_>) -> Result<Dataset>;
 
     /// Files in `folder` that could be a data set of this format; more than one is not decided between.
     ///
@@ -58,7 +77,7 @@ pub trait Format: Sync {
     ///
     /// # Errors
     /// As [`Format::read`], and [`DataError::NoSplit`] when there is no such part, as in all formats with a file for each.
-    fn read_split(&self, source: &Path, _images: Option<&Path>, split: &str) -> Result<Dataset> {
+    fn read_split(&self, source: &Path, _config: &ReadConfig<'_>, split: &str) -> Result<Dataset> {
         let known = format!("none, since a file in {} format is one; name the file of the split", self.name());
         Err(DataError::NoSplit { path: source.to_path_buf(), split: split.into(), known })
     }
@@ -67,8 +86,8 @@ pub trait Format: Sync {
     ///
     /// # Errors
     /// As [`Format::read_split`].
-    fn read_validation(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
-        self.read(source, images)
+    fn read_validation(&self, source: &Path, config: &ReadConfig<'_>) -> Result<Dataset> {
+        self.read(source, config)
     }
 
     /// Writes `dataset` to `to` and says what the format cannot hold; called by [`write`], which keeps it off the data set's own file.
@@ -108,8 +127,9 @@ impl Peek {
         if fs::metadata(path).map_err(io)?.is_dir() {
             return Ok(peek);
         }
+        // A compressed file shows its beginning only.
+        input::open(path).map_err(io)?.take(PEEK_BYTES).read_to_end(&mut peek.head).map_err(io)?;
         let mut file = File::open(path).map_err(io)?;
-        file.by_ref().take(PEEK_BYTES).read_to_end(&mut peek.head).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(PEEK_BYTES))).map_err(io)?;
         file.take(PEEK_BYTES).read_to_end(&mut peek.tail).map_err(io)?;
@@ -134,8 +154,16 @@ impl Dataset {
     /// A [`DataError`] that names the file and the field when the data set cannot be used. What can be survived is counted in
     /// [`Dataset::warnings`].
     pub fn read(path: &Path, images: Option<&Path>) -> Result<Self> {
+        Self::read_with(path, &ReadConfig { images, lenient: false })
+    }
+
+    /// Like [`Dataset::read`], with options.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub fn read_with(path: &Path, config: &ReadConfig<'_>) -> Result<Self> {
         let (format, file) = format_of(path)?;
-        format.read(&file, images)
+        format.read(&file, config)
     }
 
     /// Reads one split ("train", "val", "test") of a data set whose file names several, as `data.yaml` does.
@@ -144,7 +172,7 @@ impl Dataset {
     /// As [`Dataset::read`], and [`DataError::NoSplit`] when there is no such split.
     pub fn read_split(path: &Path, images: Option<&Path>, split: &str) -> Result<Self> {
         let (format, file) = format_of(path)?;
-        format.read_split(&file, images, split)
+        format.read_split(&file, &ReadConfig { images, lenient: false }, split)
     }
 
     /// Reads a validation set: the split "val" of a data set whose file names several, else all of the file.
@@ -152,9 +180,25 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::read_split`].
     pub fn read_validation(path: &Path, images: Option<&Path>) -> Result<Self> {
-        let (format, file) = format_of(path)?;
-        format.read_validation(&file, images)
+        Self::read_validation_with(path, &ReadConfig { images, lenient: false })
     }
+
+    /// Like [`Dataset::read_validation`], with options.
+    ///
+    /// # Errors
+    /// As [`Dataset::read_split`].
+    pub fn read_validation_with(path: &Path, config: &ReadConfig<'_>) -> Result<Self> {
+        let (format, file) = format_of(path)?;
+        format.read_validation(&file, config)
+    }
+}
+
+/// Name of the format of the data set at `path`, a file or a folder that holds one.
+///
+/// # Errors
+/// [`DataError::UnknownFormat`], [`DataError::AmbiguousFolder`], [`DataError::Io`].
+pub fn format_name(path: &Path) -> Result<&'static str> {
+    Ok(format_of(path)?.0.name())
 }
 
 /// The format of the data set at `path`, and its file when `path` is a folder.

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use super::{EpochKey, LoaderConfig, place::Placement};
-use crate::{
-    ClassIndex, DataError, Dataset, ImageId, ImageRecord, Result,
-    picture::{self, ColorChange, Picture},
-    random::{Stream, stream},
+use super::{
+    EpochKey, LoaderConfig,
+    place::{Map, Placement, place_objects},
 };
-
-/// Objects of which less than this share is shown after a cut are no targets any more, but not background either.
-const MIN_SHOWN: f32 = 0.2;
+use crate::{
+    ClassIndex, DataError, Dataset, ImageId, ImageRecord, Masks, Result,
+    augment::{Scene, mosaic, paste},
+    picture::{self, ColorChange, Picture},
+    random::{Draws, Stream},
+};
 
 /// Pictures and boxes for one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Batch {
 }
 
 /// A picture of a batch and its truth, in pixels of the batch.
+///
+/// A mosaic goes by the first of its pictures, the one in the upper left; `scale`, `offset` and `flipped` are those of its tile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchImage {
     /// Index into [`Dataset::images`].
@@ -36,7 +39,7 @@ pub struct BatchImage {
     pub original: [usize; 2],
     /// Batch pixels per original pixel, `[x, y]`.
     pub scale: [f32; 2],
-    /// What scale jitter cut off, `[left, top]` in batch pixels.
+    /// What a crop or scale jitter cut off, `[left, top]` in batch pixels.
     pub offset: [f32; 2],
     /// Whether the picture is mirrored left to right.
     pub flipped: bool,
@@ -44,7 +47,7 @@ pub struct BatchImage {
     pub boxes: Vec<[f32; 4]>,
     /// Classes of the targets, `[G]`.
     pub classes: Vec<ClassIndex>,
-    /// Regions that are neither target nor background: crowds, and objects that a cut left too little of.
+    /// Regions that are neither target nor background: crowds, and objects that a cut or a pasted object left too little of.
     pub crowds: Vec<[f32; 4]>,
     /// Classes of which the picture shows no object that is not labelled, ascending; `None` when that holds for all classes.
     pub exhaustive: Option<Vec<ClassIndex>>,
@@ -54,14 +57,14 @@ impl BatchImage {
     /// A box of the batch in pixels of the original picture, cut to it: for writing detections.
     pub fn restore_box(&self, bbox: [f32; 4]) -> [f32; 4] {
         let Self { original, size, scale, offset, flipped, .. } = *self;
-        Placement { original, size, scale, offset, flipped }.restore(bbox)
+        Map { original, size, scale, offset, flipped }.restore(bbox)
     }
 }
 
 /// Loads the images with these `indices` as one batch, in the calling thread.
 ///
 /// `first_position` is the place of the first of them in the epoch; augmentation draws from (seed, epoch, position). An empty list
-/// gives an empty batch.
+/// gives an empty batch. For copy-paste, which needs masks, there is [`Loader::with_masks`](super::Loader::with_masks).
 ///
 /// # Errors
 /// [`DataError::Option`] for a configuration out of range, [`DataError::ImageIndex`] for an index beyond the data set, and
@@ -75,10 +78,31 @@ pub fn load_batch(
     first_position: usize,
 ) -> Result<Batch> {
     config.check()?;
+    check_masks(dataset, None, config)?;
+    load_with_masks(dataset, None, indices, config, key, first_position)
+}
+
+/// Copy-paste without masks is an error.
+pub fn check_masks(dataset: &Dataset, masks: Option<&Masks>, config: &LoaderConfig) -> Result<()> {
+    match masks {
+        None if config.copy_paste.is_on() => Err(DataError::NoMasks { path: dataset.source.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// [`load_batch`] with the masks of `dataset`, and a configuration that has been checked.
+pub fn load_with_masks(
+    dataset: &Dataset,
+    masks: Option<&Masks>,
+    indices: &[usize],
+    config: &LoaderConfig,
+    key: EpochKey,
+    first_position: usize,
+) -> Result<Batch> {
+    let draws = |i| Draws { seed: key.seed, epoch: key.epoch, position: (first_position + i) as u64, part: 0 };
     let loaded = indices.iter().enumerate();
-    let loaded: Vec<_> = loaded
-        .map(|(i, &index)| load_image(dataset, index, config, key, (first_position + i) as u64))
-        .collect::<Result<_>>()?;
+    let loaded: Vec<_> =
+        loaded.map(|(i, &index)| load_image(dataset, masks, index, config, draws(i))).collect::<Result<_>>()?;
     let padded = |axis: usize| {
         let longest = loaded.iter().map(|image| image.truth.size[axis]).max().unwrap_or(0);
         longest.next_multiple_of(config.stride)
@@ -97,26 +121,44 @@ struct Loaded {
     truth: BatchImage,
 }
 
-fn load_image(dataset: &Dataset, index: usize, config: &LoaderConfig, key: EpochKey, position: u64) -> Result<Loaded> {
+fn load_image(
+    dataset: &Dataset,
+    masks: Option<&Masks>,
+    index: usize,
+    config: &LoaderConfig,
+    draws: Draws,
+) -> Result<Loaded> {
     let record = dataset.images.get(index).ok_or_else(|| DataError::ImageIndex {
         path: dataset.source.clone(),
         index,
         len: dataset.images.len(),
     })?;
-    let picture = decode_checked(&dataset.source, record)?;
-    let mut random = stream(Stream::Augment, key.seed, key.epoch, position);
-    let placement = Placement::draw(picture.width(), picture.height(), config, &mut random);
-    let [height, width] = placement.size.map(|side| side as u32);
-    let mut picture = picture.resize(placement.source(), width, height);
-    if placement.flipped {
-        picture.flip();
+    let mut random = draws.stream(Stream::Augment);
+    let placement = Placement::draw(record, config, draws, &mut random);
+    let (mut scene, map) = match mosaic(dataset, index, placement.map.size, config, draws)? {
+        Some(mosaic) => mosaic,
+        None => (single(dataset, index, &placement, config)?, placement.map),
+    };
+    if let Some(masks) = masks {
+        paste(&mut scene, dataset, masks, config, draws)?;
     }
-    let change = config.jitter.draw(&picture, &mut random);
-    let exhaustive = dataset.federated.then(|| record.exhaustive_classes());
-    Ok(Loaded { picture, change, truth: truth(index, record, &placement, exhaustive) })
+    let change = config.jitter.draw(&scene.picture, &mut random);
+    let truth = truth(index, record, map, &scene);
+    Ok(Loaded { picture: scene.picture, change, truth })
 }
 
-fn decode_checked(source: &Path, record: &ImageRecord) -> Result<Picture> {
+/// The picture of image `index` alone.
+fn single(dataset: &Dataset, index: usize, placement: &Placement, config: &LoaderConfig) -> Result<Scene> {
+    let record = &dataset.images[index];
+    Ok(Scene {
+        picture: placement.show(decode_checked(&dataset.source, record)?),
+        objects: place_objects(record, index, placement.map, [0, 0], config.min_shown).collect(),
+        exhaustive: dataset.federated.then(|| record.exhaustive_classes()),
+    })
+}
+
+/// The picture of `record`, which must have the size that the data set says.
+pub fn decode_checked(source: &Path, record: &ImageRecord) -> Result<Picture> {
     if record.path.as_os_str().is_empty() {
         return Err(DataError::NoPicture { path: source.to_path_buf(), id: record.id.0 });
     }
@@ -133,21 +175,19 @@ fn decode_checked(source: &Path, record: &ImageRecord) -> Result<Picture> {
     Ok(picture)
 }
 
-fn truth(index: usize, record: &ImageRecord, placement: &Placement, exhaustive: Option<Vec<ClassIndex>>) -> BatchImage {
-    let Placement { original, size, scale, offset, flipped } = *placement;
+fn truth(index: usize, record: &ImageRecord, map: Map, scene: &Scene) -> BatchImage {
+    let Map { original, scale, offset, flipped, .. } = map;
+    let size = [scene.picture.height() as usize, scene.picture.width() as usize];
     let (mut boxes, mut classes, mut crowds) = (Vec::new(), Vec::new(), Vec::new());
-    for object in &record.objects {
-        let (bbox, shown) = placement.cut(placement.place(object.bbox));
-        if shown <= 0.0 {
-            continue;
-        }
-        if object.crowd || shown < MIN_SHOWN {
-            crowds.push(bbox);
+    for object in &scene.objects {
+        if object.crowd {
+            crowds.push(object.bbox);
         } else {
-            boxes.push(bbox);
+            boxes.push(object.bbox);
             classes.push(object.class);
         }
     }
+    let exhaustive = scene.exhaustive.clone();
     BatchImage { index, id: record.id, size, original, scale, offset, flipped, boxes, classes, crowds, exhaustive }
 }
 

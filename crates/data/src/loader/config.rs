@@ -1,6 +1,9 @@
 //! Parameters of the loader.
 
-use crate::{DataError, JitterConfig, Result};
+use crate::{
+    JitterConfig, Result,
+    augment::{CopyPasteConfig, CropConfig, MosaicConfig, ShortSideConfig, chance, require},
+};
 
 /// Mean of ImageNet's pictures per channel, RGB in 0..=1.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -18,8 +21,10 @@ const MAX_WORKERS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoaderConfig {
-    /// The longer side of every picture is brought to this many pixels, up or down.
+    /// The longer side of every picture is brought to this many pixels, up or down; with `short_side` it gets no longer than this.
     pub image_size: usize,
+    /// Sizes of the shorter side, one of which is drawn for each picture; off by default.
+    pub short_side: ShortSideConfig,
     /// Height and width of a batch are padded to a multiple of this: the coarsest stride of the detector.
     pub stride: usize,
     /// Chance of a picture being mirrored left to right.
@@ -28,6 +33,14 @@ pub struct LoaderConfig {
     pub jitter: JitterConfig,
     /// The size of a picture is multiplied by a factor from this range; what no longer fits `image_size` is cut off at random.
     pub scale_range: (f32, f32),
+    /// Random crops; off by default.
+    pub crop: CropConfig,
+    /// Mosaics of four pictures; off by default.
+    pub mosaic: MosaicConfig,
+    /// Objects of rare classes cut out of other pictures; off by default.
+    pub copy_paste: CopyPasteConfig,
+    /// Objects of which a cut or a pasted object leaves less than this share are no targets any more, but not background either.
+    pub min_shown: f32,
     /// Subtracted from the channels, RGB in 0..=1.
     pub mean: [f32; 3],
     /// The channels are divided by this, RGB in 0..=1.
@@ -42,10 +55,15 @@ impl Default for LoaderConfig {
     fn default() -> Self {
         Self {
             image_size: 640,
+            short_side: ShortSideConfig::default(),
             stride: 32,
             flip: 0.0,
             jitter: JitterConfig::NONE,
             scale_range: (1.0, 1.0),
+            crop: CropConfig::default(),
+            mosaic: MosaicConfig::default(),
+            copy_paste: CopyPasteConfig::default(),
+            min_shown: 0.2,
             mean: IMAGENET_MEAN,
             std: IMAGENET_STD,
             workers: 1,
@@ -55,36 +73,49 @@ impl Default for LoaderConfig {
 }
 
 impl LoaderConfig {
-    /// The same without any augmentation, for scoring.
+    /// The same without any augmentation, for scoring: of several short sides, the largest.
     pub fn without_augmentation(self) -> Self {
-        Self { flip: 0.0, jitter: JitterConfig::NONE, scale_range: (1.0, 1.0), ..self }
+        Self {
+            short_side: self.short_side.largest(),
+            flip: 0.0,
+            jitter: JitterConfig::NONE,
+            scale_range: (1.0, 1.0),
+            crop: CropConfig::default(),
+            mosaic: MosaicConfig::default(),
+            copy_paste: CopyPasteConfig::default(),
+            ..self
+        }
+    }
+
+    /// Pixels of the batch for each pixel of a picture of this size, without any jitter.
+    pub(crate) fn usual_scale(&self, width: u32, height: u32) -> f64 {
+        let (longer, shorter) = (f64::from(width.max(height).max(1)), f64::from(width.min(height).max(1)));
+        let most = self.image_size as f64 / longer;
+        if self.short_side.is_on() { most.min(self.short_side.to as f64 / shorter) } else { most }
     }
 
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`DataError::Option`] for the first value out of range.
+    /// [`DataError::Option`](crate::DataError::Option) for the first value out of range.
     pub fn check(&self) -> Result<()> {
-        let require = |right: bool, option, got: String, expected: &str| {
-            if right { Ok(()) } else { Err(DataError::Option { option, got, expected: expected.into() }) }
-        };
         let (low, high) = self.scale_range;
-        require(
-            (1..=MAX_IMAGE_SIZE).contains(&self.image_size),
-            "image_size",
-            self.image_size.to_string(),
-            "1 to 16384",
-        )?;
-        require((1..=MAX_IMAGE_SIZE).contains(&self.stride), "stride", self.stride.to_string(), "1 to 16384")?;
-        require((0.0..=1.0).contains(&self.flip), "flip", self.flip.to_string(), "a chance, 0 to 1")?;
+        require((1..=MAX_IMAGE_SIZE).contains(&self.image_size), "image_size", self.image_size, "1 to 16384")?;
+        require((1..=MAX_IMAGE_SIZE).contains(&self.stride), "stride", self.stride, "1 to 16384")?;
+        chance("flip", self.flip)?;
         let ordered = 0.05 <= low && low <= high && high <= 20.0;
         require(ordered, "scale_range", format!("{low} to {high}"), "two factors, the smaller first, 0.05 to 20")?;
+        require((0.0..=1.0).contains(&self.min_shown), "min_shown", self.min_shown, "a share, 0 to 1")?;
         let finite = self.mean.iter().all(|m| m.is_finite());
         require(finite, "mean", format!("{:?}", self.mean), "three finite numbers")?;
         let positive = self.std.iter().all(|s| s.is_normal() && *s > 0.0);
         require(positive, "std", format!("{:?}", self.std), "three positive numbers")?;
-        require(self.workers <= MAX_WORKERS, "workers", self.workers.to_string(), "0 to 1024")?;
-        require((1..=MAX_WORKERS).contains(&self.prefetch), "prefetch", self.prefetch.to_string(), "1 to 1024")?;
-        self.jitter.check()
+        require(self.workers <= MAX_WORKERS, "workers", self.workers, "0 to 1024")?;
+        require((1..=MAX_WORKERS).contains(&self.prefetch), "prefetch", self.prefetch, "1 to 1024")?;
+        self.jitter.check()?;
+        self.short_side.check()?;
+        self.crop.check()?;
+        self.mosaic.check()?;
+        self.copy_paste.check()
     }
 }

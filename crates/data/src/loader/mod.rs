@@ -10,11 +10,13 @@ mod prefetch;
 
 use std::sync::Arc;
 
+pub(crate) use batch::decode_checked;
 pub use batch::{Batch, BatchImage, load_batch};
 pub use config::{IMAGENET_MEAN, IMAGENET_STD, LoaderConfig};
+pub(crate) use place::{Map, Placement, place_objects};
 use prefetch::Prefetch;
 
-use crate::{Dataset, Result};
+use crate::{Dataset, Masks, Result};
 
 /// Which random numbers augmentation draws.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +50,23 @@ impl Loader {
         key: EpochKey,
         first_position: usize,
     ) -> Result<Self> {
+        Self::with_masks(dataset, None, plan, config, key, first_position)
+    }
+
+    /// [`Loader::start`] with the masks that copy-paste needs.
+    ///
+    /// # Errors
+    /// As [`Loader::start`], and [`DataError::NoMasks`](crate::DataError::NoMasks) when `config` has copy-paste and there are no masks.
+    pub fn with_masks(
+        dataset: Arc<Dataset>,
+        masks: Option<Arc<Masks>>,
+        plan: Vec<Vec<usize>>,
+        config: LoaderConfig,
+        key: EpochKey,
+        first_position: usize,
+    ) -> Result<Self> {
         config.check()?;
+        batch::check_masks(&dataset, masks.as_deref(), &config)?;
         let positions: Vec<_> = plan
             .iter()
             .scan(first_position, |next, batch| {
@@ -58,7 +76,10 @@ impl Loader {
             })
             .collect();
         let (workers, ahead, count) = (config.workers, config.prefetch, plan.len());
-        let load = move |batch: usize| load_batch(&dataset, &plan[batch], &config, key, positions[batch]);
+        let load = move |batch: usize| {
+            let masks = masks.as_deref();
+            batch::load_with_masks(&dataset, masks, &plan[batch], &config, key, positions[batch])
+        };
         Ok(Self { batches: Prefetch::start(count, workers, ahead, load) })
     }
 }

@@ -21,6 +21,9 @@ const BACKDROP: u32 = 128;
 /// What is wrong with a file that ends before the picture does.
 const CUT_SHORT: &str = "the file is cut short or empty";
 
+/// What is wrong with a file of another kind.
+const NEITHER: &str = "it is neither JPEG nor PNG";
+
 /// Most memory that decoding one picture may take: a header can claim any size.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -38,6 +41,7 @@ pub fn decode(path: &Path) -> Result<Picture> {
         return Err(broken("the file is larger than 1 GiB"));
     }
     let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map_err(io)?;
+    let reader = jpeg_or_png(path, reader)?;
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_complete(&bytes) {
         return Err(broken(CUT_SHORT));
     }
@@ -67,8 +71,16 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
 pub fn dimensions(path: &Path) -> Result<[u32; 2]> {
     let io = |source| DataError::Io { action: "read", path: path.to_path_buf(), source };
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(io)?;
-    let (width, height) = limited(reader).into_dimensions().map_err(|e| picture_error(path, e))?;
+    let (width, height) = limited(jpeg_or_png(path, reader)?).into_dimensions().map_err(|e| picture_error(path, e))?;
     Ok([width, height])
+}
+
+/// Refuses what the decoder may know besides, since drawings come in other formats.
+fn jpeg_or_png<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>) -> Result<ImageReader<R>> {
+    match reader.format() {
+        Some(ImageFormat::Jpeg | ImageFormat::Png) => Ok(reader),
+        _ => Err(DataError::Picture { path: path.to_path_buf(), problem: NEITHER.into() }),
+    }
 }
 
 fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {
@@ -85,7 +97,7 @@ fn picture_error(path: &Path, error: ImageError) -> DataError {
             DataError::Io { action: "read", path, source }
         }
         ImageError::IoError(_) => DataError::Picture { path, problem: CUT_SHORT.into() },
-        ImageError::Unsupported(_) => DataError::Picture { path, problem: "it is neither JPEG nor PNG".into() },
+        ImageError::Unsupported(_) => DataError::Picture { path, problem: NEITHER.into() },
         other => DataError::Picture { path, problem: other.to_string() },
     }
 }

@@ -38,6 +38,11 @@ impl Picture {
         &self.pixels
     }
 
+    /// The pixels, to be changed.
+    pub(crate) fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+
     /// The rows from the top, each `[W, 3]`.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
         self.pixels.chunks_exact(self.width as usize * 3)

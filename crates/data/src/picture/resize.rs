@@ -53,7 +53,12 @@ impl Picture {
         if (width, height) == (self.width, self.height) && from == CropBox::whole(&self) {
             return self;
         }
-        let part = from.inside(&self);
+        self.part(from, width, height)
+    }
+
+    /// The part `from`, brought to `width` × `height` pixels, which are not 0.
+    pub(crate) fn part(&self, from: CropBox, width: u32, height: u32) -> Self {
+        let part = from.inside(self);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
             .crop(part.left, part.top, part.width, part.height)

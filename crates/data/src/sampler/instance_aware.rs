@@ -9,7 +9,7 @@
 
 use super::{
     Rounding, Sampler, SamplerEntry,
-    repeat_factor::{category_factors, check_threshold, image_factors, no_class_repeats},
+    repeat_factor::{check_threshold, factors_of, no_class_repeats},
 };
 use crate::{Counts, Dataset, Result};
 
@@ -38,9 +38,11 @@ impl InstanceAwareRepeatFactor {
 
     /// The repeat factor of every image of `dataset`, `[N]`, at least 1.
     pub fn factors(&self, dataset: &Dataset) -> Vec<f64> {
-        let frequencies = mean_frequencies(&Counts::of(dataset), dataset.images.len() as u64);
-        let factors = category_factors(&frequencies, self.threshold);
-        image_factors(&factors, dataset.images.iter().map(|image| image.classes()))
+        factors_of(dataset, &Self::frequencies(dataset), self.threshold)
+    }
+
+    fn frequencies(dataset: &Dataset) -> Vec<f64> {
+        mean_frequencies(&Counts::of(dataset), dataset.images.len() as u64)
     }
 }
 
@@ -67,7 +69,6 @@ impl Sampler for InstanceAwareRepeatFactor {
     }
 
     fn changes_nothing(&self, dataset: &Dataset) -> Option<String> {
-        let frequencies = mean_frequencies(&Counts::of(dataset), dataset.images.len() as u64);
-        no_class_repeats(dataset, &frequencies, self.threshold)
+        no_class_repeats(dataset, &Self::frequencies(dataset), self.threshold)
     }
 }

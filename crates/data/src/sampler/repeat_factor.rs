@@ -41,8 +41,7 @@ impl RepeatFactor {
 
     /// The repeat factor of every image of `dataset`, `[N]`, at least 1.
     pub fn factors(&self, dataset: &Dataset) -> Vec<f64> {
-        let factors = category_factors(&image_frequencies(dataset), self.threshold);
-        image_factors(&factors, dataset.images.iter().map(|image| image.classes()))
+        factors_of(dataset, &image_frequencies(dataset), self.threshold)
     }
 }
 
@@ -76,6 +75,12 @@ pub fn category_factors(frequencies: &[f64], threshold: f64) -> Vec<f64> {
 /// When a class index is not below the number of factors.
 pub fn image_factors(factors: &[f64], images: impl Iterator<Item = Vec<ClassIndex>>) -> Vec<f64> {
     images.map(|classes| classes.iter().map(|&c| factors[c]).fold(1.0, f64::max)).collect()
+}
+
+/// The factor of every image of `dataset`, `[N]`, from the frequencies of its classes, `[K]`.
+pub fn factors_of(dataset: &Dataset, frequencies: &[f64], threshold: f64) -> Vec<f64> {
+    let factors = category_factors(frequencies, threshold);
+    image_factors(&factors, dataset.images.iter().map(|image| image.classes()))
 }
 
 /// Why no class of `dataset` repeats when its `frequencies`, `[K]`, meet `threshold`; `None` when one does.

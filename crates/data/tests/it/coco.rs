@@ -1,6 +1,6 @@
 //! Reading COCO files.
 
-use equipoise_data::{CategoryId, DataError, Dataset, FORMATS, Group, ImageId, Peek};
+use equipoise_data::{CategoryId, DataError, Dataset, FORMATS, Group, ImageId, Peek, ReadConfig};
 
 use crate::fixture::{Folder, coco};
 
@@ -156,7 +156,30 @@ fn every_format_has_a_name_of_its_own_and_keeps_off_other_files() {
         assert!(format.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
         assert!(FORMATS[..i].iter().all(|f| f.name() != format.name()));
         assert!(!format.detects(&other), "{} takes a picture for a data set", format.name());
-        let error = format.read(&folder.path().join("gone"), None).unwrap_err();
+        let error = format.read(&folder.path().join("gone"), &ReadConfig::default()).unwrap_err();
         assert!(matches!(&error, DataError::Io { path, .. } if path.ends_with("gone")), "{error}");
     }
+}
+
+/// An export of Roboflow: a folder with a file and its pictures for each split.
+#[test]
+fn an_export_with_folders_is_one_data_set_with_splits() {
+    let folder = Folder::new();
+    for (split, id) in [("train", 1), ("valid", 2)] {
+        let json = coco("")
+            .replace("\"id\": 2, \"file_name\": \"b.png\"", &format!("\"id\": {}, \"file_name\": \"b.png\"", id + 5));
+        folder.file(&format!("{split}/_annotations.coco.json"), json);
+        folder.png(&format!("{split}/a.png"), 100, 50);
+    }
+    let train = Dataset::read(folder.path(), None).unwrap();
+    assert_eq!((train.images[1].id, &train.images[0].path), (ImageId(6), &folder.path().join("train/a.png")));
+    for val in [Dataset::read_validation(folder.path(), None), Dataset::read_split(folder.path(), None, "valid")] {
+        let val = val.unwrap();
+        assert_eq!((val.images[1].id, &val.images[0].path), (ImageId(7), &folder.path().join("valid/a.png")));
+    }
+    let error = Dataset::read_split(folder.path(), None, "test").unwrap_err().to_string();
+    assert!(error.contains("`train`, `val`"), "{error}");
+    // A file that is named is read, whatever lies beside its folder.
+    let named = Dataset::read_validation(&folder.path().join("train/_annotations.coco.json"), None).unwrap();
+    assert_eq!(named.images[1].id, ImageId(6));
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use equipoise_data::{Dataset, Finding, Severity, examine};
+use equipoise_data::{Dataset, Finding, Severity, examine, repair};
 
 use crate::fixture::{Folder, coco, dataset, object};
 
@@ -221,4 +221,70 @@ fn errors_come_first_and_the_order_is_always_the_same() {
     assert!((0..5).all(|_| examine(&train, Some(&val), true) == findings));
     let json = serde_json::to_value(&findings).unwrap();
     assert_eq!((json[0]["severity"].as_str(), json[4]["severity"].as_str()), (Some("error"), Some("note")));
+}
+
+#[test]
+fn a_picture_twice_in_a_set_is_found() {
+    let folder = Folder::new();
+    let [mut train, _] = clean(&folder);
+    train.images[1].path = picture(&folder, "train/again.png", 10);
+    let example =
+        only(examine(&train, None, true), Severity::Warning, "pictures that are the same as another of the set", 1);
+    assert!(example.contains("again.png") && example.contains("10.png"), "{example}");
+}
+
+/// LVIS's sets mix COCO's folders, and people give one of them.
+#[test]
+fn pictures_in_the_other_folder_of_coco_are_explained() {
+    let folder = Folder::new();
+    let [mut train, _] = clean(&folder);
+    for (image, shade) in train.images.iter_mut().zip(50..) {
+        picture(&folder, &format!("coco/train2017/{shade}.png"), shade);
+        image.path = folder.path().join(format!("coco/val2017/{shade}.png"));
+    }
+    train.images[1].path = folder.path().join("coco/val2017/train2017/51.png");
+    let findings = examine(&train, None, true);
+    let found = kinds(&findings);
+    let other = (Severity::Note, "missing pictures that belong to another of COCO's folders", 2);
+    assert_eq!(found, [(Severity::Error, "missing pictures", 2), other]);
+    assert!(
+        findings[1].example.contains("it is at") && findings[1].example.contains("train2017/50.png"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_repair_leaves_nothing_that_it_can_mend() {
+    let folder = Folder::new();
+    let [mut train, _] = clean(&folder);
+    let template = train.images[0].clone();
+    let add = |data: &mut Dataset, path: PathBuf, objects| {
+        let id = equipoise_data::ImageId(data.images.len() as u64 + 1);
+        data.images.push(equipoise_data::ImageRecord { id, path, objects, ..template.clone() });
+    };
+    let twice = object(1, [1.0, 1.0, 5.0, 5.0]);
+    add(&mut train, picture(&folder, "train/double.png", 30), vec![twice.clone(), twice.clone()]);
+    add(&mut train, folder.path().join("train/gone.png"), vec![twice.clone()]);
+    add(&mut train, folder.file("train/broken.png", "text"), vec![twice]);
+    add(&mut train, picture(&folder, "train/twin.png", 10), template.objects.clone());
+    let small = folder.png("train/small.png", 4, 4);
+    add(&mut train, small, vec![object(0, [1.0, 1.0, 6.0, 6.0]), object(0, [5.0, 5.0, 7.0, 7.0])]);
+    train.categories[0].name = " class 0 ".into();
+    assert!(
+        examine(&train, None, false).iter().any(|f| f.what == "category names with blanks around them" && f.count == 1)
+    );
+    let done: Vec<_> = repair(&mut train, true).into_iter().map(|r| (r.what, r.count)).collect();
+    let expected = [
+        ("category names with blanks around them", 1),
+        ("images whose picture is missing or unreadable", 2),
+        ("sizes that are not those of the pictures", 1),
+        ("boxes outside the pictures of corrected size", 1),
+        ("objects with the same image, class and box as another", 1),
+        ("pictures that are there twice with the same objects", 1),
+    ];
+    assert_eq!(done, expected.map(|(what, count)| (what.to_owned(), count)));
+    assert_eq!(examine(&train, None, true), []);
+    assert_eq!((train.images.len(), train.images[3].width), (4, 4));
+    assert_eq!(train.images[3].objects[0].bbox, [1.0, 1.0, 4.0, 4.0]);
+    assert_eq!(repair(&mut train, true), []);
 }

@@ -1,6 +1,9 @@
 //! Damaged and malicious files: a clear error, never a panic.
 
-use equipoise_data::{DataError, Dataset};
+use std::io::Write as _;
+
+use equipoise_data::{DataError, Dataset, ReadConfig, Severity, examine, picture};
+use flate2::{Compression, Crc, write::GzEncoder};
 use proptest::prelude::*;
 
 use crate::fixture::{Folder, coco};
@@ -79,6 +82,160 @@ fn boxes_and_sizes_that_are_no_numbers_are_refused() {
         let error = folder.refuse(&coco("").replace("\"width\": 100", &format!("\"width\": {size}"))).to_string();
         assert!(error.contains("image 1 has width") && error.contains("expected 1 to 1000000"), "{error}");
     }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::best());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+#[test]
+fn compressed_annotations_are_read_and_cut_ones_refused() {
+    let folder = Folder::new();
+    let json = annotation(r#""image_id": 1, "category_id": 4, "bbox": [1, 1, 2, 2]"#);
+    let plain = folder.read(&json).unwrap();
+    let packed = gzip(json.as_bytes());
+    for name in ["data.json.gz", "annotations"] {
+        let read = Dataset::read(&folder.file(name, &packed), None).unwrap();
+        assert_eq!((read.categories, read.images), (plain.categories.clone(), plain.images.clone()));
+    }
+    let alone = Folder::new();
+    alone.file("data.json.gz", &packed);
+    assert_eq!(Dataset::read(alone.path(), None).unwrap().images, {
+        let json = alone.file("other/data.json", &json);
+        let mut images = Dataset::read(&json, None).unwrap().images;
+        images.iter_mut().for_each(|i| i.path = alone.path().join(i.path.file_name().unwrap()));
+        images
+    });
+    for cut in [5, packed.len() / 2, packed.len() - 4] {
+        let error = Dataset::read(&folder.file("cut.json.gz", &packed[..cut]), None).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().contains("cut.json.gz") && cause.contains("cut short"), "{error}: {cause}");
+    }
+    // The place of an error is that in the unpacked text.
+    let error = Dataset::read(&folder.file("bad.json.gz", gzip(b"{\"images\": [\n{\"id\": -4}]}")), None).unwrap_err();
+    assert!(matches!(error, DataError::Json { line: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_file_that_unpacks_without_end_is_refused() {
+    let mut json = b"{\"images\": [".to_vec();
+    json.resize(80 << 20, b' ');
+    let path = Folder::new();
+    let path = path.file("bomb.json.gz", gzip(&json));
+    let error = Dataset::read(&path, None).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("200-fold"), "{error}: {cause}");
+}
+
+#[test]
+fn an_entry_without_end_is_refused() {
+    let folder = Folder::new();
+    for start in ["{\"images\": [\"", "{\"info\": \""] {
+        let mut json = start.as_bytes().to_vec();
+        json.resize(66 << 20, b'x');
+        let error = Dataset::read(&folder.file("data.json", json), None).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("64 MiB"), "{error}: {cause}");
+    }
+}
+
+#[test]
+fn large_ids_names_that_are_no_text_and_odd_outlines() {
+    let folder = Folder::new();
+    let large = coco(
+        r#"{"image_id": 1, "category_id": 9007199254740993, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3, 4]]}"#,
+    );
+    let data = folder.read(&large.replace("\"id\": 9,", "\"id\": 9007199254740993,")).unwrap();
+    assert_eq!((data.categories[1].id.0, data.images[0].objects[0].class), (9_007_199_254_740_993, 1));
+    let mut json = coco("").into_bytes();
+    let at = json.windows(3).position(|w| w == b"yak").unwrap();
+    json[at] = 0xff;
+    let error = Dataset::read(&folder.file("data.json", json), None).unwrap_err();
+    assert!(matches!(&error, DataError::Json { line: 2, problem, .. } if problem.contains("unicode")), "{error}");
+    let error = folder.refuse(&coco("").replace("\"width\": 100", "\"width\": 1000000000")).to_string();
+    assert!(error.contains("image 1 has width 1000000000"), "{error}");
+}
+
+/// Whatever a file calls its pictures, nothing is written outside the new folder.
+#[test]
+fn names_of_pictures_lead_nowhere_outside_when_written() {
+    let folder = Folder::new();
+    folder.png("deep/down/a.png", 100, 50);
+    folder.png("b.png", 100, 50);
+    let json = coco("").replace("\"a.png", "\"down/../../deep/down/a.png").replace("\"b.png", "\"../b.png");
+    let data = Dataset::read(&folder.file("deep/data.json", json), None).unwrap();
+    for format in ["yolo", "openimages"] {
+        let to = folder.path().join(format!("around/{format}"));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        equipoise_data::write(&data, format, &to).unwrap();
+    }
+    let listed = |path: &str| {
+        let entries = std::fs::read_dir(folder.path().join(path)).unwrap().map(|e| e.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(listed(""), ["around", "b.png", "deep"]);
+    assert_eq!(listed("around"), ["openimages", "yolo"]);
+    assert_eq!(listed("around/yolo/images/train"), ["a.png", "b.png"]);
+    assert!(listed("around/openimages").contains(&"a.png".to_owned()));
+}
+
+/// A PNG of 37 bytes that claims 10^9 × 10^9 pixels.
+#[test]
+fn a_picture_that_claims_any_size_is_refused() {
+    let folder = Folder::new();
+    let mut header = b"IHDR".to_vec();
+    header.extend([1_000_000_000u32.to_be_bytes(), 1_000_000_000u32.to_be_bytes()].concat());
+    header.extend([8, 2, 0, 0, 0]);
+    let mut crc = Crc::new();
+    crc.update(&header);
+    let png = [b"\x89PNG\r\n\x1a\n\0\0\0\x0d", &header[..], &crc.sum().to_be_bytes()].concat();
+    let path = folder.file("huge.png", png);
+    assert!(matches!(picture::decode(&path), Err(DataError::Picture { .. })));
+    // Its size alone may be asked for, and is refused as that of an image.
+    let json = coco("").replace("a.png\", \"width\": 100, \"height\": 50", "huge.png\"");
+    let _ = folder.read(&json).map(|data| assert!(data.images.iter().all(|i| i.width <= 1_000_000)));
+}
+
+/// What a training is refused for is counted, with an example each, and the rest is there.
+#[test]
+fn a_lenient_reading_counts_what_is_refused() {
+    let folder = Folder::new();
+    let json = coco(
+        r#"{"id": 1, "image_id": 1, "category_id": 5, "bbox": [1, 1, 2, 2]}, {"id": 2, "image_id": 7, "category_id": 4, "bbox": [1, 1, 2, 2]},
+        {"id": 3, "image_id": 8, "category_id": 4, "bbox": [1, 1, 2, 2]}, {"id": 4, "image_id": 1, "category_id": 4, "bbox": [1e308, 1, 1e308, 2]},
+        {"id": 5, "image_id": 3, "category_id": 4, "bbox": [1, 1, 2, 2]}, {"id": 6, "image_id": 1, "category_id": 4, "bbox": [1, 1, 2, 2]}"#,
+    );
+    let json = json.replace(
+        "\"images\": [",
+        "\"images\": [{\"id\": 1, \"width\": 5, \"height\": 5}, {\"id\": 3, \"width\": -1, \"height\": 5},",
+    );
+    let json =
+        json.replace("\"categories\": [", "\"categories\": [{\"id\": 4, \"name\": \"cow\", \"frequency\": \"x\"},");
+    folder.refuse(&json);
+    let config = ReadConfig { images: None, lenient: true };
+    let data = Dataset::read_with(&folder.path().join("data.json"), &config).unwrap();
+    let findings = examine(&data, None, false);
+    let errors: Vec<_> =
+        findings.iter().filter(|f| f.severity == Severity::Error).map(|f| (f.what.as_str(), f.count)).collect();
+    assert_eq!(
+        errors,
+        [
+            ("categories with the id of another", 1),
+            ("images with the id of another", 1),
+            ("objects of images that are not listed", 2),
+            ("objects of categories that are not listed", 1),
+            ("boxes that are not finite", 1),
+            ("categories whose frequency is not r, c or f", 1),
+            ("images without a size that makes sense", 1),
+        ]
+    );
+    let example = &findings.iter().find(|f| f.what.contains("images that are not")).unwrap().example;
+    assert!(example.contains("annotation 2 has image_id 7"), "{example}");
+    assert_eq!(data.images.iter().map(|i| i.objects.len()).sum::<usize>(), 1);
 }
 
 #[test]

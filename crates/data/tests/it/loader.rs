@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use equipoise_data::{
-    Batch, DataError, Dataset, EpochKey, IMAGENET_MEAN, IMAGENET_STD, JitterConfig, Loader, LoaderConfig, load_batch,
+    Batch, CopyPasteConfig, CropConfig, DataError, Dataset, EpochKey, IMAGENET_MEAN, IMAGENET_STD, JitterConfig,
+    Loader, LoaderConfig, MosaicConfig, ShortSideConfig, load_batch,
 };
 use proptest::prelude::*;
 
@@ -214,6 +215,9 @@ fn options_out_of_range_are_named() {
     let good = LoaderConfig::default();
     good.check().unwrap();
     let jitter = |jitter| LoaderConfig { jitter, ..good };
+    let short_side = |from, to, step| LoaderConfig { short_side: ShortSideConfig { from, to, step }, ..good };
+    let crop = |chance, smallest| LoaderConfig { crop: CropConfig { chance, smallest }, ..good };
+    let copy_paste = |chance, most, scale| LoaderConfig { copy_paste: CopyPasteConfig { chance, most, scale }, ..good };
     for (option, config) in [
         ("image_size", LoaderConfig { image_size: 0, ..good }),
         ("stride", LoaderConfig { stride: 0, ..good }),
@@ -225,6 +229,18 @@ fn options_out_of_range_are_named() {
         ("std", LoaderConfig { std: [1.0, 0.0, 1.0], ..good }),
         ("workers", LoaderConfig { workers: 1_000_000, ..good }),
         ("prefetch", LoaderConfig { prefetch: 0, ..good }),
+        ("min_shown", LoaderConfig { min_shown: -0.1, ..good }),
+        ("short_side.from", short_side(0, 800, 32)),
+        ("short_side.from", short_side(900, 800, 32)),
+        ("short_side.to", short_side(1, 1_000_000, 32)),
+        ("short_side.step", short_side(640, 800, 0)),
+        ("crop.chance", crop(1.1, 0.5)),
+        ("crop.smallest", crop(0.5, 0.0)),
+        ("crop.smallest", crop(0.5, f32::NAN)),
+        ("mosaic.chance", LoaderConfig { mosaic: MosaicConfig { chance: -1.0 }, ..good }),
+        ("copy_paste.chance", copy_paste(f32::NAN, 1, (1.0, 1.0))),
+        ("copy_paste.most", copy_paste(0.5, 0, (1.0, 1.0))),
+        ("copy_paste.scale", copy_paste(0.5, 1, (1.0, 0.5))),
         ("jitter.brightness", jitter(JitterConfig { brightness: 1.5, ..JitterConfig::NONE })),
         ("jitter.hue", jitter(JitterConfig { hue: 0.6, ..JitterConfig::NONE })),
         ("jitter.contrast", jitter(JitterConfig { contrast: f32::NAN, ..JitterConfig::NONE })),

@@ -4,7 +4,7 @@ use std::fs;
 
 use equipoise_data::{
     CategoryId, DataError, Dataset, Group, GroupThresholds, ImageId, LvisAnnotation, LvisCategory, LvisFile, LvisImage,
-    LvisInfo, write_lvis,
+    LvisInfo, Segmentation, write_lvis,
 };
 
 use crate::fixture::Folder;
@@ -35,7 +35,7 @@ fn file() -> LvisFile {
         bbox: [10.0, 20.0, 30.5, 10.0],
         area: 99.5,
         iscrowd: 0,
-        segmentation: vec![vec![10.0, 20.0, 40.5, 20.0, 40.5, 30.0]],
+        segmentation: Segmentation::Polygons(vec![vec![10.0, 20.0, 40.5, 20.0, 40.5, 30.0]]),
     };
     LvisFile {
         info: LvisInfo { description: "test".into(), version: "1".into(), license: "none".into() },

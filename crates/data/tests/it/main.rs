@@ -1,5 +1,6 @@
 //! Integration tests of `equipoise-data`.
 
+mod augment;
 mod classes;
 mod coco;
 mod demo;
@@ -8,6 +9,7 @@ mod fixture;
 mod hostile;
 mod loader;
 mod lvis;
+mod mutations;
 mod open_images;
 mod pictures;
 mod samplers;

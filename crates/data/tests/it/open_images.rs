@@ -1,6 +1,6 @@
 //! Reading Open Images.
 
-use equipoise_data::{CategoryId, DataError, Dataset, ImageId};
+use equipoise_data::{CategoryId, DataError, Dataset, Hierarchy, ImageId, write};
 
 use crate::fixture::Folder;
 
@@ -122,4 +122,56 @@ fn class_descriptions_are_needed_and_unique() {
     folder.file("classes.csv", "LabelName,DisplayName\n/m/yak,Yak\n/m/yak,Ox\n");
     let error = Dataset::read(&path, None).unwrap_err().to_string();
     assert!(error.contains("classes.csv`, line 3: `LabelName` is `/m/yak`: expected each label once"), "{error}");
+}
+
+#[test]
+fn what_is_written_comes_back() {
+    let mut data = read(BOXES, Some(LABELS)).unwrap();
+    let (folder, _keep) = set(BOXES, Some(LABELS));
+    for image in &mut data.images {
+        image.path = folder.path().join("pictures").join(image.path.file_name().unwrap());
+    }
+    data.images[1].objects[0].bbox = [10.1, 3.3, 33.3, 17.7];
+    data.images[1].objects[0].area = f64::from(33.3f32 - 10.1) * f64::from(17.7f32 - 3.3);
+    let to = folder.path().join("out");
+    assert_eq!(write(&data, "openimages", &to).unwrap(), []);
+    let back = Dataset::read(&to, None).unwrap();
+    assert_eq!((&back.categories, back.federated), (&data.categories, true));
+    for (back, data) in back.images.iter().zip(&data.images) {
+        assert_eq!((back.id, &back.objects), (data.id, &data.objects));
+        assert_eq!((&back.negative, &back.not_exhaustive), (&data.negative, &data.not_exhaustive));
+        assert!(back.path.starts_with(&to));
+    }
+    assert!(matches!(write(&data, "openimages", &to), Err(DataError::Occupied { .. })));
+    // Without its labels an image that has no box is nowhere in the tables.
+    data.federated = false;
+    let lost = write(&data, "openimages", &folder.path().join("plain")).unwrap();
+    assert!(lost.iter().any(|l| l.count == 1 && l.what.contains("neither an object nor a label")), "{lost:?}");
+}
+
+#[test]
+fn a_hierarchy_makes_every_box_one_of_the_classes_above() {
+    let (folder, path) = set(BOXES, Some(LABELS));
+    let tree = r#"{"LabelName": "/m/root", "Subcategory": [{"LabelName": "/m/bee", "Subcategory": [{"LabelName": "/m/yak",
+        "Part": [{"LabelName": "/m/ant"}]}]}, {"LabelName": "/m/yak"}]}"#;
+    let tree = folder.file("hierarchy.json", tree);
+    let hierarchy = Hierarchy::read(&tree, &path).unwrap();
+    assert_eq!(hierarchy, Hierarchy::read(&tree, folder.path()).unwrap());
+    let [ant, bee, yak] = [0, 1, 2];
+    assert_eq!([ant, bee, yak].map(|class| hierarchy.above(class).to_vec()), [vec![], vec![], vec![bee]]);
+    assert!(hierarchy.above(9).is_empty());
+    let mut data = Dataset::read(&path, Some(&folder.path().join("pictures"))).unwrap();
+    hierarchy.expand(&mut data);
+    let classes = |at: usize| data.images[at].objects.iter().map(|o| o.class).collect::<Vec<_>>();
+    assert_eq!((classes(0), classes(1)), (vec![ant, yak, bee], vec![yak, bee]));
+    assert!(data.images[0].negative.is_empty(), "a bee is there now");
+    assert_eq!(data.images[2].negative, [bee, yak], "without bees no yaks");
+    assert_eq!((data.categories[bee].images, data.categories[bee].instances), (2, 2));
+    let once = data.clone();
+    hierarchy.expand(&mut data);
+    assert_eq!(data, once);
+    let error = Hierarchy::read(&folder.file("bad.json", "[]"), &path).unwrap_err();
+    assert!(error.to_string().contains("LabelName"), "{error}");
+    let deep = "{\"LabelName\":\"x\",\"Subcategory\":[".repeat(5000);
+    assert!(matches!(Hierarchy::read(&folder.file("deep.json", deep), &path), Err(DataError::Json { .. })));
 }

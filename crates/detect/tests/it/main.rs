@@ -2,6 +2,7 @@
 
 mod backbones;
 mod boxes;
+mod classifier;
 mod faster_rcnn;
 mod matching;
 mod ops_conv2d;

@@ -46,6 +46,15 @@ pub(crate) fn class_ink(class: usize) -> Ink {
     RUNS[class % RUNS.len()]
 }
 
+/// Colour of a group on a picture: white text stands on it.
+pub(crate) fn on_picture(group: Group) -> Ink {
+    match group {
+        Group::Rare => WRONG,
+        Group::Common => RUNS[4],
+        Group::Frequent => RUNS[0],
+    }
+}
+
 /// Shade behind the classes of a group.
 pub(crate) fn band(group: Group) -> Ink {
     match group {

@@ -11,9 +11,11 @@ mod classes;
 mod comparison;
 mod gallery;
 mod headline;
+mod leaderboard;
 mod matched;
 mod numbers;
 mod page;
+mod stats;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ use crate::figure::{
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
 use comparison::contenders;
 
+pub use leaderboard::{Difference, MetricStanding, Standing, leaderboard, leaderboard_table};
+pub use stats::stats_page;
 pub use terminal::comparison_table;
 
 /// What a report is made of.

@@ -1,4 +1,5 @@
-const numbers = JSON.parse(document.getElementById("numbers").textContent);
+// A page about a data set alone has no runs to draw.
+const numbers = JSON.parse(document.getElementById("numbers")?.textContent ?? '{"classes":[],"runs":[]}');
 const GROUPS = ["rare", "common", "frequent"];
 const BANDS = [["rare", "#e8dff0"], ["common", "#f0ebf4"], ["frequent", "#f8f7fa"]];
 const thousands = number => number.toLocaleString("en");

@@ -11,7 +11,7 @@ for (const table of document.querySelectorAll("table.classes")) {
       if (other === at) head.setAttribute("aria-sort", up ? "ascending" : "descending");
       else head.removeAttribute("aria-sort");
     });
-    const sign = up ? 1 : -1, compare = new Intl.Collator().compare;
+    const sign = up ? 1 : -1, compare = new Intl.Collator("en", { numeric: true }).compare;
     const keyed = all.map(row => [value(row, at), row]);
     keyed.sort(([x], [y]) => {
       if (x === null || y === null) return (x === null) - (y === null);
@@ -22,6 +22,7 @@ for (const table of document.querySelectorAll("table.classes")) {
   heads.forEach((head, at) => head.firstChild.addEventListener("click", () => sort(at, head.getAttribute("aria-sort") !== "ascending")));
 
   const find = document.getElementById("find"), group = document.getElementById("of-group"), only = document.getElementById("only");
+  if (!find) continue;
   const rows = all.map(row => {
     const cells = [...row.cells].map(cell => cell.textContent.trim());
     // After five fixed columns each run has four: AP, AP50, claims, g.

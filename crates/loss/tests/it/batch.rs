@@ -1,7 +1,7 @@
 //! Random batches whose logits are exact in f32, and the comparisons that several modules share.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, Label, LossStep, registry};
+use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, Label, LossStep, Memory, TrainingFacts, registry};
 use serde_json::json;
 
 /// SplitMix64: a few lines, the same numbers on every machine.
@@ -54,6 +54,7 @@ pub struct Batch {
     pub labels: Vec<Label>,
     pub weights: Option<Vec<f32>>,
     pub judged: Option<Vec<bool>>,
+    pub quality: Option<Vec<f32>>,
     pub logits: Vec<f64>,
     pub ledger: GradientLedger,
 }
@@ -74,6 +75,7 @@ impl Batch {
         let judged = (0..rows * classes)
             .map(|at| labels[at / classes] == Label::Class(at % classes) || random.below(3) > 0)
             .collect();
+        let quality = extras.weights.then(|| (0..rows).map(|_| random.between(0.0, 1.0) as f32).collect());
         let logits = (0..rows * channels).map(|_| f64::from(random.between(-6.0, 6.0) as f32)).collect();
         Self {
             classes,
@@ -81,9 +83,25 @@ impl Batch {
             labels,
             weights: extras.weights.then_some(weights),
             judged: extras.judged.then_some(judged),
+            quality,
             logits,
             ledger: mid_training(&mut random, classes),
         }
+    }
+
+    /// A batch for this loss: its channels, and a ledger that serves it.
+    pub fn of(loss: &dyn ClassLoss, seed: u64, rows: usize, classes: usize, extras: Extras) -> Self {
+        let batch = Self::random(seed, rows, classes, loss.channels(classes), extras);
+        let mut random = Random(seed ^ 0xfeed);
+        let ledger = batch.ledger.with_discount(loss.discount()).unwrap();
+        let ledger = match loss.memory() {
+            None => ledger,
+            Some(spec) => {
+                let values = (0..spec.len(classes)).map(|_| random.between(0.01, 1.0)).collect();
+                ledger.with_memory(Memory { loss: spec.loss.into(), rule: spec.rule, values }).unwrap()
+            }
+        };
+        Self { ledger, ..batch }
     }
 
     pub fn rows(&self) -> usize {
@@ -98,6 +116,9 @@ impl Batch {
         if let Some(judged) = &self.judged {
             targets = targets.with_judged(judged.clone()).unwrap();
         }
+        if let Some(quality) = &self.quality {
+            targets = targets.with_quality(quality.clone()).unwrap();
+        }
         targets
     }
 
@@ -111,6 +132,7 @@ impl Batch {
             labels: self.labels[start..end].to_vec(),
             weights: self.weights.as_ref().map(|weights| weights[start..end].to_vec()),
             judged: self.judged.as_ref().map(|judged| judged[start * self.classes..end * self.classes].to_vec()),
+            quality: self.quality.as_ref().map(|quality| quality[start..end].to_vec()),
             logits: self.logits[start * self.channels..end * self.channels].to_vec(),
             ..self.clone()
         }
@@ -146,13 +168,44 @@ pub fn step(loss: &dyn ClassLoss, batch: &Batch) -> LossStep {
     loss.step(batch.tensor(&Device::flex()), &batch.targets(), &batch.ledger).unwrap()
 }
 
+/// Counts of a long tail over any number of classes: frequent, common, rare, and one class without an object.
+pub fn facts(classes: usize) -> TrainingFacts {
+    let count = |class: usize| [2000, 60, 2, 0, 400, 8][class % 6];
+    TrainingFacts {
+        image_counts: (0..classes).map(|class| count(class) / 2 + count(class) % 2).collect(),
+        instance_counts: (0..classes).map(count).collect(),
+        images: 4000,
+        seed: 5,
+        steps: 100,
+    }
+}
+
+/// A registered loss with some options.
+pub struct Variant {
+    pub name: String,
+    pub entry: &'static registry::Entry,
+    pub options: registry::Options,
+}
+
+impl Variant {
+    /// The loss for a training set with these counts.
+    pub fn build(&self, facts: &TrainingFacts) -> Box<dyn ClassLoss> {
+        self.entry.build(&self.options, facts).unwrap()
+    }
+
+    /// Whether it is one of these, whatever its options.
+    pub fn is(&self, names: &[&str]) -> bool {
+        names.contains(&self.entry.card.name)
+    }
+}
+
 /// Every registered loss with its defaults, then with each switch of its card flipped and with a loss weight of 2.5.
-pub fn losses() -> Vec<(String, Box<dyn ClassLoss>)> {
-    let mut losses = Vec::new();
+pub fn variants() -> Vec<Variant> {
+    let mut variants = Vec::new();
     for entry in registry::LOSSES {
         let mut add = |options: serde_json::Value| {
             let name = format!("{} {options}", entry.card.name);
-            losses.push((name, entry.build(options.as_object().unwrap()).unwrap()));
+            variants.push(Variant { name, entry, options: options.as_object().unwrap().clone() });
         };
         add(json!({}));
         for (option, default, _) in entry.card.options {
@@ -163,9 +216,37 @@ pub fn losses() -> Vec<(String, Box<dyn ClassLoss>)> {
                 _ => {}
             }
         }
+        match entry.card.name {
+            "eqlv2" => {
+                add(json!({ "discount": 0.9 }));
+                add(json!({ "easy_background": 0.3 }));
+            }
+            // The ledger of a batch has 40 steps of 100.
+            "ldam" => add(json!({ "reweight_after": 0.3 })),
+            _ => {}
+        }
     }
-    losses
+    variants
 }
+
+/// All variants for so many classes.
+pub fn losses(classes: usize) -> Vec<(Variant, Box<dyn ClassLoss>)> {
+    let facts = facts(classes);
+    variants()
+        .into_iter()
+        .map(|variant| (variant.build(&facts), variant))
+        .map(|(loss, variant)| (variant, loss))
+        .collect()
+}
+
+/// Losses that draw rows or classes: what they do to a row depends on the others.
+pub const DRAWING: &[&str] = &["droploss", "federated", "acsl", "bags"];
+/// Losses whose classes learn from foreground rows only.
+pub const FOREGROUND_ONLY: &[&str] = &["seesaw", "softmax_eql", "softmax_eqlv2"];
+/// Losses that leave out elements by design, and LDAM, whose small probabilities are 0 in f32.
+pub const SPARSE: &[&str] = &["eql", "droploss", "acsl", "bags", "seesaw", "softmax_eql", "softmax_eqlv2", "ldam"];
+/// Losses whose ledger sums have the normaliser inside.
+pub const NORMALISED_SUMS: &[&str] = &["efl", "eqfl", "softmax_eql", "softmax_eqlv2", "bags"];
 
 /// Asserts that two lists agree to `tolerance` times the larger of 1 and the expected value.
 #[track_caller]

@@ -5,7 +5,7 @@ use equipoise_loss::{
     ClassLoss, ClassTargets, EqlV2, EqlV2Config, GradientLedger, Label, LedgerDelta, LossError, prior_bias, sigmoid,
 };
 
-use crate::batch::{Batch, Extras, assert_close, losses, step, tensor, values};
+use crate::batch::{Batch, Extras, Variant, assert_close, losses, step, tensor, values};
 
 /// A batch of six rows over three classes, and targets of all of them.
 fn six_rows() -> Batch {
@@ -124,7 +124,8 @@ fn an_ignored_row_is_not_background() {
 #[test]
 fn sums_do_not_stall() {
     let mut ledger = GradientLedger::from_sums(vec![1e4], vec![1e4], vec![0.0], 1).unwrap();
-    let delta = LedgerDelta { positive: vec![4e-4], negative: vec![4e-4], instances: vec![0.0], rows: 1 };
+    let delta =
+        LedgerDelta { positive: vec![4e-4], negative: vec![4e-4], instances: vec![0.0], rows: 1, memory: vec![] };
     for _ in 0..100_000 {
         ledger.commit(&delta).unwrap();
     }
@@ -134,8 +135,8 @@ fn sums_do_not_stall() {
 /// Half precision cannot hold 1e-10, nor tell 1 - 1e-4 from 1: sums and sigmoids are never computed in it.
 #[test]
 fn half_precision_logits_are_computed_in_single() {
-    for (name, loss) in losses() {
-        let mut batch = Batch::random(22, 12, 3, loss.channels(3), Extras::default());
+    for (Variant { name, .. }, loss) in losses(3) {
+        let mut batch = Batch::of(&*loss, 22, 12, 3, Extras::default());
         // Eighths are exact in both precisions.
         batch.logits.iter_mut().for_each(|logit| *logit = (*logit * 8.0).round() / 8.0);
         batch.logits[0] = -14.0;

@@ -6,6 +6,8 @@ mod conformance_values;
 mod defects;
 mod eqlv2;
 mod golden;
+mod golden_rivals;
 mod ledger;
 mod registry;
+mod state;
 mod targets;

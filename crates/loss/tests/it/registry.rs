@@ -4,6 +4,18 @@ use equipoise_loss::registry::{self, LOSSES, Options};
 use equipoise_loss::{LossError, Result};
 use serde_json::{Value, json};
 
+use crate::batch::facts;
+
+fn build(entry: &registry::Entry, options: &Options) -> Result<Box<dyn equipoise_loss::ClassLoss>> {
+    entry.build(options, &facts(5))
+}
+
+/// The options in the text of a loss.
+fn config_of(text: &str) -> &str {
+    let config = text.split_once("config: ").expect("a loss shows its config").1;
+    &config[..config.find('}').unwrap()]
+}
+
 fn options(value: Value) -> Options {
     value.as_object().unwrap().clone()
 }
@@ -16,7 +28,9 @@ fn error<T>(result: Result<T>) -> LossError {
 fn cards_are_complete() {
     for entry in LOSSES {
         let card = &entry.card;
-        let texts = [card.title, card.summary, card.paper, card.formula, card.scores, card.state, card.traps];
+        let texts =
+            [card.title, card.summary, card.paper, card.needs, card.formula, card.scores, card.state, card.traps];
+        assert!(!card.heads.is_empty(), "{}", card.name);
         assert!(texts.iter().all(|text| !text.trim().is_empty()), "{}", card.name);
         assert!(card.summary.ends_with('.'), "{}: the summary is a sentence", card.name);
         let plain = |name: char| name.is_ascii_lowercase() || name.is_ascii_digit() || name == '_';
@@ -32,7 +46,7 @@ fn cards_are_complete() {
                 !name.is_empty() && !default.is_empty() && !meaning.trim().is_empty()
             })
         );
-        assert_eq!(*card, entry.build(&Options::new()).unwrap().card());
+        assert_eq!(*card, build(entry, &Options::new()).unwrap().card());
         assert_eq!(registry::find(card.name).unwrap().card, *card);
     }
 }
@@ -49,17 +63,21 @@ fn names_are_unique() {
 #[test]
 fn options_of_the_card_are_those_of_the_config() {
     for entry in LOSSES {
-        let plain = format!("{:?}", entry.build(&Options::new()).unwrap());
+        let plain = format!("{:?}", build(entry, &Options::new()).unwrap());
         let mut all = Options::new();
         for (name, default, _) in entry.card.options {
             let value: Value = serde_json::from_str(default).unwrap();
-            let built = entry.build(&options(json!({ *name: value.clone() }))).unwrap();
+            let built = build(entry, &options(json!({ *name: value.clone() }))).unwrap();
             assert_eq!(format!("{built:?}"), plain, "{}: default of {name}", entry.card.name);
-            assert!(plain.contains(&format!("{name}: {default}")), "{}: {name} is not in {plain}", entry.card.name);
+            assert!(
+                config_of(&plain).contains(&format!("{name}: {default}")),
+                "{}: {name} is not in {plain}",
+                entry.card.name
+            );
             all.insert(name.to_string(), value);
         }
-        assert_eq!(format!("{:?}", entry.build(&all).unwrap()), plain);
-        let fields = plain.matches(": ").count() - 1; // `config: ` itself
+        assert_eq!(format!("{:?}", build(entry, &all).unwrap()), plain);
+        let fields = config_of(&plain).matches(": ").count();
         assert_eq!(fields, all.len(), "{}: the card lists every field of {plain}", entry.card.name);
     }
 }
@@ -67,15 +85,17 @@ fn options_of_the_card_are_those_of_the_config() {
 #[test]
 fn an_option_changes_the_loss() {
     for entry in LOSSES {
-        let plain = format!("{:?}", entry.build(&Options::new()).unwrap());
+        let plain = format!("{:?}", build(entry, &Options::new()).unwrap());
         for (name, default, _) in entry.card.options {
             let other = match *default {
                 "true" => json!(false),
                 "false" => json!(true),
-                _ => json!(0.25),
+                "0.0" => json!(0.25),
+                number if number.contains('.') => json!(number.parse::<f64>().unwrap() / 2.0),
+                number => json!(number.parse::<u64>().unwrap() / 2),
             };
-            let built = entry.build(&options(json!({ *name: other }))).unwrap();
-            assert_ne!(format!("{built:?}"), plain, "{}: {name}", entry.card.name);
+            let built = build(entry, &options(json!({ *name: other }))).unwrap();
+            assert_ne!(config_of(&format!("{built:?}")), config_of(&plain), "{}: {name}", entry.card.name);
         }
     }
 }
@@ -83,13 +103,13 @@ fn an_option_changes_the_loss() {
 #[test]
 fn an_unknown_option_names_the_nearest_and_lists_the_known() {
     for entry in LOSSES {
-        let text = error(entry.build(&options(json!({ "no_such_thing": 1 })))).to_string();
+        let text = error(build(entry, &options(json!({ "no_such_thing": 1 })))).to_string();
         assert!(text.contains("`no_such_thing`") && text.contains(entry.card.name), "{text}");
         assert!(!text.contains("did you mean"), "{text}");
         for (name, ..) in entry.card.options {
             assert!(text.contains(name), "{text}");
         }
-        let text = error(entry.build(&options(json!({ "loss-weigth": 1 })))).to_string();
+        let text = error(build(entry, &options(json!({ "loss-weigth": 1 })))).to_string();
         assert!(text.contains("did you mean `loss_weight`?"), "{text}");
     }
 }
@@ -109,7 +129,7 @@ fn values_out_of_range_are_refused() {
         ("sigmoid_bce", "loss_weight", json!(-1)),
         ("softmax_ce", "loss_weight", json!(-1)),
     ] {
-        let text = error(registry::build(loss, &options(json!({ option: value })))).to_string();
+        let text = error(registry::build(loss, &options(json!({ option: value })), &facts(5))).to_string();
         assert!(text.contains(&format!("`{option}` must be ")), "{loss}: {text}");
     }
 }
@@ -119,7 +139,7 @@ fn values_of_a_wrong_type_are_refused() {
     for entry in LOSSES {
         for (name, ..) in entry.card.options {
             for value in [json!("much"), json!(null), json!([1]), json!({})] {
-                let result = entry.build(&options(json!({ *name: value })));
+                let result = build(entry, &options(json!({ *name: value })));
                 assert!(matches!(error(result), LossError::Option { loss, .. } if loss == entry.card.name));
             }
         }
@@ -136,7 +156,7 @@ fn an_unknown_loss_names_the_nearest() {
         ("sigmoid-bce", "sigmoid_bce"),
         ("sigmod_bce", "sigmoid_bce"),
     ] {
-        let text = error(registry::build(name, &Options::new())).to_string();
+        let text = error(registry::build(name, &Options::new(), &facts(5))).to_string();
         assert!(text.contains(&format!("did you mean `{nearest}`?")), "{text}");
         assert!(LOSSES.iter().all(|entry| text.contains(entry.card.name)), "{text}");
     }

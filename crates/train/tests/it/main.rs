@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod initial_weights;
+mod losses;
 mod recipe;
 mod resume;
 mod schedule;

@@ -1,5 +1,6 @@
 //! Recipes: what they fill in, what they refuse, and what they suggest.
 
+use equipoise_loss::TrainingFacts;
 use equipoise_train::{Recipe, ScheduleKind};
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Recipe, String> {
@@ -26,7 +27,7 @@ fn the_one_that_set_a_wrong_value_is_named() {
 fn options_of_a_loss_survive_the_file() {
     let recipe = parse("[loss]\nname = \"eqlv2\"\ngamma = 10.0\nmu = 0.5", &[]).unwrap();
     assert_eq!(parse(&recipe.to_toml(), &[]).unwrap(), recipe);
-    assert!(recipe.loss.build().is_ok());
+    assert!(recipe.loss.build(&TrainingFacts::default()).is_ok());
 }
 
 #[test]
@@ -110,8 +111,8 @@ fn overrides_that_are_none_are_refused() {
 
 #[test]
 fn an_unknown_loss_or_option_is_known_when_it_is_built() {
-    let error = parse("", &["loss.name=eqlv3"]).unwrap().loss.build().unwrap_err().to_string();
+    let error = parse("", &["loss.name=eqlv3"]).unwrap().loss.build(&TrainingFacts::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `eqlv2`"), "{error}");
-    let error = parse("", &["loss.gama=3"]).unwrap().loss.build().unwrap_err().to_string();
+    let error = parse("", &["loss.gama=3"]).unwrap().loss.build(&TrainingFacts::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `gamma`"), "{error}");
 }

@@ -19,9 +19,17 @@ fn ledger(dir: &Path) -> Vec<u8> {
     std::fs::read(RunDir::new(dir).ledger()).unwrap()
 }
 
-/// Overrides that make every kind of state matter: average, accumulation, repeated images.
-const RECIPES: [&[&str]; 2] =
-    [&[], &["ema=0.9", "accumulate=2", "epochs=2", "sampler.name=repeat-factor", "sampler.repeat_threshold=0.5"]];
+/// Overrides that make every kind of state matter: average, accumulation, repeated images, augmentation, workers.
+const RECIPES: [&[&str]; 3] = [
+    &[],
+    &["ema=0.9", "accumulate=2", "epochs=2", "sampler.name=repeat-factor", "sampler.repeat_threshold=0.5"],
+    &[
+        "loader.workers=2",
+        "loader.short_side={ from = 48, to = 64, step = 8 }",
+        "loader.crop.chance=0.5",
+        "loader.mosaic.chance=0.5",
+    ],
+];
 
 #[test]
 fn a_run_that_was_stopped_ends_as_one_that_was_not() {

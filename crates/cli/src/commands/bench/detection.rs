@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use equipoise_data::{Batch, BatchImage, ImageId};
 use equipoise_detect::DetectConfig;
+use equipoise_loss::TrainingFacts;
 use equipoise_train::{Learner, Recipe};
 
 use super::measure::{Case, noise};
@@ -44,7 +45,7 @@ pub fn prediction(device: &Device) -> anyhow::Result<Vec<Case>> {
 
 impl Setting {
     fn learner(&self, device: &Device) -> anyhow::Result<Learner> {
-        Ok(Learner::new(Recipe::parse(self.name, self.recipe, &[])?, self.classes, device)?)
+        Ok(Learner::new(Recipe::parse(self.name, self.recipe, &[])?, self.classes, TrainingFacts::default(), device)?)
     }
 
     fn shape(&self) -> String {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_loss::registry::{LOSSES, Options};
-use equipoise_loss::{ClassTargets, GradientLedger, LedgerDelta};
+use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, LedgerDelta, TrainingFacts};
 
 use super::measure::{Case, noise};
 
@@ -16,12 +16,11 @@ pub fn cases(device: &Device) -> anyhow::Result<Vec<Case>> {
     let mut cases = Vec::new();
     for rows in ROWS {
         let targets = targets(rows)?;
-        let ledger = ledger()?;
         for entry in LOSSES {
-            let loss = entry.build(&Options::new())?;
+            let loss = entry.build(&Options::new(), &facts())?;
             let channels = loss.channels(CLASSES);
             let logits = logits(rows, channels, device);
-            let (targets, ledger) = (targets.clone(), ledger.clone());
+            let (targets, ledger) = (targets.clone(), ledger(&*loss)?);
             let work = move || {
                 loss.step(logits.clone(), &targets, &ledger)?;
                 Ok(())
@@ -48,9 +47,17 @@ fn targets(rows: usize) -> anyhow::Result<ClassTargets> {
     Ok(ClassTargets::from_indices(&labels, CLASSES)?)
 }
 
+/// Counts of a long tail: from 50,000 objects down to one.
+fn facts() -> TrainingFacts {
+    let counts: Vec<u64> = (0..CLASSES).map(|class| 1 + 50_000 / (1 + class as u64).pow(2)).collect();
+    TrainingFacts { image_counts: counts.clone(), instance_counts: counts, images: 100_000, seed: 0, steps: 1 }
+}
+
 /// Ratios between 0 and 2.
-fn ledger() -> anyhow::Result<GradientLedger> {
-    let (mut ledger, mut delta, mut random) = (GradientLedger::new(CLASSES), LedgerDelta::zeros(CLASSES), noise(2));
+fn ledger(loss: &dyn ClassLoss) -> anyhow::Result<GradientLedger> {
+    let (mut ledger, mut delta) = (GradientLedger::of(loss, CLASSES), LedgerDelta::zeros(CLASSES));
+    let mut random = noise(2);
+    delta.memory = loss.memory().map_or_else(Vec::new, |spec| vec![0.5; spec.len(CLASSES)]);
     delta.positive.iter_mut().for_each(|sum| *sum = f64::from(random()));
     delta.negative.iter_mut().for_each(|sum| *sum = 0.5);
     delta.rows = 1;

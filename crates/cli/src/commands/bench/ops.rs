@@ -2,16 +2,20 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_detect::matching::{MatchConfig, assign_targets};
-use equipoise_detect::ops::{Roi, RoiAlignOptions, SgdStep, nms, roi_align, sgd_update};
+use equipoise_detect::ops::{ConvOptions, Roi, RoiAlignOptions, SgdStep, conv2d, nms, roi_align, sgd_update};
 
 use super::measure::{Case, noise};
 
 /// Parameters of the optimizer's case.
 const PARAMETERS: usize = 50_000_000;
 
+/// `[pictures, channels in, channels out, side of the map, side of the kernel, stride]`: a pyramid, a stem's second layer, a shortcut.
+const CONVOLUTIONS: [[usize; 6]; 3] = [[4, 256, 256, 32, 3, 1], [8, 64, 128, 48, 3, 2], [4, 256, 64, 64, 1, 1]];
+
 /// The cases.
 pub fn cases(device: &Device) -> anyhow::Result<Vec<Case>> {
-    let mut cases = vec![region_pooling(device), matching()];
+    let mut cases: Vec<Case> = CONVOLUTIONS.iter().map(|shape| convolution(*shape, device)).collect();
+    cases.extend([region_pooling(device), matching()]);
     cases.extend([1_000, 10_000].map(suppression));
     cases.push(optimizer(device));
     Ok(cases)
@@ -31,6 +35,26 @@ fn tensor<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tens
     let mut random = noise(seed);
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| random() - 0.5).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Forward and both gradients.
+fn convolution([pictures, from, to, side, kernel, stride]: [usize; 6], device: &Device) -> Case {
+    let tracked = device.clone().autodiff();
+    let map = tensor([pictures, from, side, side], 13, &tracked);
+    let weight = tensor([to, from, kernel, kernel], 14, &tracked);
+    let gradient = tensor([pictures, to, side / stride, side / stride], 15, &tracked);
+    let options = ConvOptions { stride: [stride; 2], padding: [kernel / 2; 2], ..ConvOptions::default() };
+    let work = move || {
+        let [map, weight] = [map.clone(), weight.clone()].map(|leaf| leaf.detach().require_grad());
+        let out = conv2d(map.clone(), weight.clone(), None, options);
+        let gradients = (out * gradient.clone()).sum().backward();
+        for leaf in [map, weight] {
+            leaf.grad(&gradients).ok_or_else(|| anyhow::anyhow!("no gradient reached the map or the weight"))?;
+        }
+        Ok(())
+    };
+    let shape = format!("{pictures}x{from}x{side}x{side}, {kernel}x{kernel} to {to}, stride {stride}");
+    Case::new("convolution, both ways", &shape, work)
 }
 
 fn region_pooling(device: &Device) -> Case {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use equipoise_data::{Dataset, FORMATS, WriteConfig, write_with, write_yolo};
+use equipoise_data::{Dataset, FORMATS, Hierarchy, WriteConfig, format_name, write_with, write_yolo};
 
+use super::{BOXES_ONLY, SetArgs};
 use crate::Outcome;
-use crate::commands::train::warn;
+use crate::commands::train::{note_found, warn};
 use crate::output::print;
 
 /// Write a data set in another format
@@ -13,24 +14,23 @@ use crate::output::print;
 /// What the other format cannot hold is counted and named. Nothing is written over the source.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Annotations, or a folder that holds some, in any format that is read
-    #[arg(value_name = "PATH")]
-    data: PathBuf,
-    /// Folder of the pictures [default: found beside the annotations]
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
+    #[command(flatten)]
+    set: SetArgs,
     /// Validation annotations, for yolo, whose folder holds both
     #[arg(long, value_name = "PATH")]
     val: Option<PathBuf>,
     /// Split to read, of a data set whose file names several [default: train]
     #[arg(long, value_name = "NAME", conflicts_with = "val")]
     split: Option<String>,
-    /// Format to write: coco, lvis or yolo
+    /// Format to write: coco, lvis, yolo or openimages
     #[arg(long, value_name = "NAME")]
     to: String,
-    /// New file, or new folder for yolo
+    /// New file, or new folder for yolo and openimages
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
+    /// Class hierarchy of Open Images, JSON: a box also becomes one of every class above its own, as in the challenge
+    #[arg(long, value_name = "FILE")]
+    hierarchy: Option<PathBuf>,
     /// Copy the pictures where the format keeps them in its own folders; they are linked otherwise
     #[arg(long)]
     copy_pictures: bool,
@@ -46,16 +46,27 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     if args.val.is_some() && args.to != "yolo" {
         anyhow::bail!("a {} file holds one split; write the validation set by a command of its own", args.to);
     }
-    let images = args.images.as_deref();
-    let dataset = match &args.split {
-        Some(split) => Dataset::read_split(&args.data, images, split)?,
-        None => Dataset::read(&args.data, images)?,
+    let images = args.set.images.as_deref();
+    let mut dataset = match &args.split {
+        Some(split) => Dataset::read_split(&args.set.data, images, split)?,
+        None => Dataset::read(&args.set.data, images)?,
     };
+    note_found(&args.set.data, &dataset);
     warn(&dataset);
+    if let Some(path) = &args.hierarchy {
+        let format = format_name(&args.set.data)?;
+        anyhow::ensure!(
+            format == "openimages",
+            "--hierarchy is for Open Images, and `{}` is {format}",
+            args.set.data.display()
+        );
+        Hierarchy::read(path, &args.set.data)?.expand(&mut dataset);
+    }
     let config = WriteConfig { copy_pictures: args.copy_pictures };
     let lost = match &args.val {
-        Some(val) => {
-            let val = Dataset::read_validation(val, None)?;
+        Some(path) => {
+            let val = Dataset::read_validation(path, None)?;
+            note_found(path, &val);
             warn(&val);
             write_yolo(&[("train", &dataset), ("val", &val)], &args.out, &config)?
         }
@@ -69,8 +80,13 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         args.to,
         args.out.display()
     );
+    text += BOXES_ONLY;
     for lost in &lost {
         text += &format!("lost  {} {}\n", lost.count, lost.what);
+    }
+    if args.to == "yolo" && args.val.is_none() {
+        text +=
+            "note  data.yaml names no `val`, which other programs ask for: write both sets at once with --val PATH\n";
     }
     print(&text)?;
     Ok(Outcome::Fine)

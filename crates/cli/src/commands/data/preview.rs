@@ -1,30 +1,52 @@
-//! `data preview`: what a sampler makes of a data set, before a training spends hours on it.
+//! `data preview`: what a sampler and augmentation make of a data set, before a training spends hours on it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use equipoise_data::{Dataset, Group, SAMPLERS, SamplerConfig, effective_counts, sampler};
+use equipoise_data::{Dataset, Group, Rounding, SAMPLERS, effective_counts, sampler};
 use equipoise_eval::table::{Align, Table};
+use equipoise_train::Recipe;
 use serde::Serialize;
 
+use super::sheet::write_sheet;
 use super::stats::name;
 use crate::Outcome;
+use crate::commands::train::named_recipe;
 use crate::output::{print, print_json};
 
-/// Show how often each class comes with a sampler
+/// Show how often each class comes with a sampler, and pictures as a training would see them
 #[derive(clap::Args)]
 pub struct Args {
     /// Training annotations, or a folder that holds some
     #[arg(value_name = "PATH")]
     data: PathBuf,
-    /// Sampler, as in a recipe
-    #[arg(long, value_name = "NAME", default_value = "repeat-factor")]
-    sampler: String,
-    /// Share of images, or of objects, below which classes repeat
-    #[arg(long, value_name = "T", default_value_t = SamplerConfig::default().repeat_threshold)]
-    repeat_threshold: f64,
-    /// Seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Folder of the pictures [default: found beside the annotations]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Recipe whose sampler and augmentation are shown: a TOML file or the name of a built-in one
+    #[arg(long, value_name = "FILE|NAME")]
+    recipe: Option<PathBuf>,
+    /// Override a key of the recipe, such as loader.mosaic.chance=0.5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Sampler, as in a recipe [default: that of the recipe, without one repeat-factor]
+    #[arg(long, value_name = "NAME")]
+    sampler: Option<String>,
+    /// Share of images, or of objects, below which classes repeat [default: that of the recipe]
+    #[arg(long, value_name = "T")]
+    repeat_threshold: Option<f64>,
+    /// How repeat-factor samplers round: stochastic or ceil [default: that of the recipe]
+    #[arg(long, value_name = "HOW", value_parser = rounding)]
+    rounding: Option<Rounding>,
+    /// Write a contact sheet: pictures as the training gets them, with their boxes
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
+    /// Pictures on the sheet
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=400))]
+    pictures: u64,
+    /// Seed [default: that of the recipe]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Epochs to count; the mean is shown
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     epochs: u64,
@@ -34,6 +56,27 @@ pub struct Args {
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
+}
+
+fn rounding(name: &str) -> Result<Rounding, String> {
+    let all = [Rounding::Stochastic, Rounding::Ceil];
+    all.into_iter().find(|rounding| rounding.name() == name).ok_or("give stochastic or ceil".into())
+}
+
+impl Args {
+    /// The recipe that is shown, with the flags on top.
+    fn recipe(&self) -> anyhow::Result<Recipe> {
+        let mut shown = match &self.recipe {
+            Some(named) => named_recipe(named, &self.overrides)?,
+            None => Recipe::parse("--set", "sampler.name = \"repeat-factor\"", &self.overrides)?,
+        };
+        let options = &mut shown.sampler.options;
+        options.repeat_threshold = self.repeat_threshold.unwrap_or(options.repeat_threshold);
+        options.rounding = self.rounding.unwrap_or(options.rounding);
+        shown.sampler.name = self.sampler.clone().unwrap_or(shown.sampler.name);
+        shown.seed = self.seed.unwrap_or(shown.seed);
+        Ok(shown)
+    }
 }
 
 #[derive(Serialize)]
@@ -57,14 +100,15 @@ struct ClassPreview {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    let config = SamplerConfig { repeat_threshold: args.repeat_threshold, ..SamplerConfig::default() };
-    let sampler = sampler(&args.sampler, &config)?;
-    let dataset = Dataset::read(&args.data, None)?;
+    let recipe = args.recipe()?;
+    recipe.loader.check()?;
+    let sampler = sampler(&recipe.sampler.name, &recipe.sampler.options)?;
+    let dataset = Arc::new(Dataset::read(&args.data, args.images.as_deref())?);
     let plain: Vec<usize> = (0..dataset.images.len()).collect();
     let before = effective_counts(&dataset, &plain);
     let (mut shown, mut drawn) = (vec![0; dataset.num_classes()], 0);
     for epoch in 0..args.epochs {
-        let order = sampler.epoch(&dataset, args.seed, epoch);
+        let order = sampler.epoch(&dataset, recipe.seed, epoch);
         drawn += order.len();
         shown.iter_mut().zip(effective_counts(&dataset, &order).images).for_each(|(sum, count)| *sum += count);
     }
@@ -86,6 +130,11 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         print_json(&preview)?;
     } else {
         print(&text(&args, &preview, dataset.images.len()))?;
+    }
+    if let Some(file) = &args.sheet {
+        let order = sampler.epoch(&dataset, recipe.seed, 0);
+        let shown = write_sheet(file, &dataset, &order, &recipe, args.pictures as usize)?;
+        eprintln!("{shown} pictures of the first epoch in {}", file.display());
     }
     if let Some(reason) = &preview.changes_nothing {
         eprintln!("warning: this sampler changes nothing: {reason}");

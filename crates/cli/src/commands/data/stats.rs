@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use equipoise_data::{Dataset, Group, Quantiles, Stats, write_atomically};
 use equipoise_eval::figure::class_histogram;
+use equipoise_eval::report::stats_page;
 use equipoise_eval::table::{Align, Table};
 
 use crate::Outcome;
-use crate::commands::train::warn;
+use crate::commands::train::{note_found, warn};
 use crate::output::{print, print_json};
 
 /// Show what a data set holds and how long its tail is
@@ -25,6 +26,9 @@ pub struct Args {
     /// Draw the histogram of classes into this SVG file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Write everything as one offline page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -39,12 +43,16 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(train) = &args.train {
         dataset.adopt_counts_from(&Dataset::read(train, None)?)?;
     }
+    note_found(&args.data, &dataset);
     warn(&dataset);
     let stats = Stats::of(&dataset);
     if let Some(path) = &args.svg {
         let figure = class_histogram(&dataset);
         let figure = figure.ok_or_else(|| anyhow::anyhow!("there is no class to draw in `{}`", args.data.display()))?;
         write_atomically(path, figure.svg.as_bytes())?;
+    }
+    if let Some(path) = &args.html {
+        write_atomically(path, stats_page(&dataset, &stats).as_bytes())?;
     }
     if args.json {
         print_json(&stats)?;
@@ -83,16 +91,21 @@ fn groups(stats: &Stats) -> String {
         ("yes : no", Align::Right),
     ]);
     for row in &stats.groups {
-        let ratio = row.median_ratio.filter(|ratio| *ratio > 0.0);
         table.row(&[
             name(row.group),
             &row.categories.to_string(),
             &row.class_images.to_string(),
             &row.instances.to_string(),
-            &ratio.map_or_else(|| "–".into(), |ratio| format!("1 : {:.0}", 1.0 / ratio)),
+            &odds(row.median_ratio),
         ]);
     }
     table.render()
+}
+
+/// A ratio of positives to negatives as odds.
+fn odds(ratio: Option<f64>) -> String {
+    let ratio = ratio.filter(|ratio| *ratio > 0.0);
+    ratio.map_or_else(|| "–".into(), |ratio| format!("1 : {:.0}", 1.0 / ratio))
 }
 
 /// What a group is called.
@@ -161,11 +174,12 @@ fn classes(stats: &Stats) -> String {
         ("group", Align::Left),
         ("images", Align::Right),
         ("objects", Align::Right),
+        ("yes : no", Align::Right),
     ];
     let mut table = Table::new(&columns);
     for class in &stats.classes {
         let (id, images, instances) = (class.id.0.to_string(), class.images.to_string(), class.instances.to_string());
-        table.row(&[&id, &class.name, name(class.group), &images, &instances]);
+        table.row(&[&id, &class.name, name(class.group), &images, &instances, &odds(class.ratio)]);
     }
     table.render()
 }

@@ -7,7 +7,9 @@
 //!
 //! Trap: the columns are `XMin,XMax,YMin,YMax`, in this order, in parts of the picture's size.
 
+mod hierarchy;
 mod table;
+mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,15 +19,21 @@ use std::{
 
 use rayon::prelude::*;
 
-use self::table::{Kind, Table, kind_of};
+pub use self::hierarchy::Hierarchy;
+use self::{
+    table::{Kind, Row, Table, kind_of},
+    write::write_open_images,
+};
 use super::{
-    Format, Peek,
+    Format, Peek, ReadConfig,
     assemble::assemble,
     boxes::{box_area, clip},
     tally::{Oddity, Tally},
     text::{bad_line, quote},
 };
-use crate::{CategoryId, ClassIndex, DataError, Dataset, ImageId, ImageRecord, Object, Result, picture};
+use crate::{
+    CategoryId, ClassIndex, DataError, Dataset, ImageId, ImageRecord, Lost, Object, Result, WriteConfig, picture,
+};
 
 /// Endings of pictures, in the order in which they are tried.
 const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
@@ -58,21 +66,25 @@ impl Format for OpenImages {
         tables_beside(folder, Kind::Boxes)
     }
 
-    fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
+    fn read(&self, source: &Path, config: &ReadConfig<'_>) -> Result<Dataset> {
         let boxes = Table::open(source)?;
         let folder = source.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let names = class_names(source, folder)?;
         let classes: HashMap<&str, ClassIndex> = names.keys().enumerate().map(|(k, id)| (id.as_str(), k)).collect();
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(config.lenient);
         let mut found = BTreeMap::new();
-        read_boxes(boxes, &classes, &mut found)?;
+        read_boxes(boxes, &classes, &mut found, &mut tally)?;
         let labels = nearest(source, tables_beside(folder, Kind::Labels)?)?;
         if let Some(path) = &labels {
             read_image_labels(Table::open(path)?, &classes, &mut found, &mut tally)?;
         }
-        let records = records(source, images.unwrap_or(folder), found, &mut tally)?;
+        let records = records(source, config.images.unwrap_or(folder), found, &mut tally)?;
         let names = names.into_values().zip(1..).map(|(name, id)| (CategoryId(id), name));
         Ok(assemble(source, names, records, labels.is_some(), tally))
+    }
+
+    fn write(&self, dataset: &Dataset, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_open_images(dataset, to, config)
     }
 }
 
@@ -128,15 +140,18 @@ fn class_names(source: &Path, folder: &Path) -> Result<BTreeMap<String, String>>
     Ok(names)
 }
 
-fn read_boxes(table: Table, classes: &HashMap<&str, ClassIndex>, found: &mut BTreeMap<String, Found>) -> Result<()> {
+fn read_boxes(
+    table: Table,
+    classes: &HashMap<&str, ClassIndex>,
+    found: &mut BTreeMap<String, Found>,
+    tally: &mut Tally,
+) -> Result<()> {
     let [image, label] = [table.column("ImageID")?, table.column("LabelName")?];
     let sides = [table.column("XMin")?, table.column("YMin")?, table.column("XMax")?, table.column("YMax")?];
     let group = table.column("IsGroupOf").ok();
-    for row in table.rows() {
-        let row = row?;
-        let Some(&class) = classes.get(row.text(label)?) else {
-            return Err(row.bad(label, "a label of the class descriptions"));
-        };
+    let read = |row: &Row| {
+        let class =
+            *classes.get(row.text(label)?).ok_or_else(|| row.bad(label, "a label of the class descriptions"))?;
         let mut corners = [0.0; 4];
         for (corner, column) in corners.iter_mut().zip(sides) {
             *corner = row.number(column, -TOLERANCE..=1.0 + TOLERANCE)?;
@@ -146,7 +161,13 @@ fn read_boxes(table: Table, classes: &HashMap<&str, ClassIndex>, found: &mut BTr
             Some(column) => row.number(column, -1.0..=1.0)? == 1.0,
             None => false,
         };
-        found.entry(row.text(image)?.to_owned()).or_default().boxes.push((row.line, class, corners, crowd));
+        Ok((row.text(image)?.to_owned(), (row.line, class, corners, crowd)))
+    };
+    for row in table.rows() {
+        match read(&row?) {
+            Ok((image, found_box)) => found.entry(image).or_default().boxes.push(found_box),
+            Err(error) => tally.refuse(Oddity::BadRow, error)?,
+        }
     }
     Ok(())
 }
@@ -189,7 +210,13 @@ fn records(
     let sizes: Vec<Result<_>> = located.par_iter().map(|(path, _)| picture::dimensions(path)).collect();
     let mut records = Vec::with_capacity(located.len());
     for (((path, found), size), id) in located.into_iter().zip(sizes).zip(1..) {
-        let size = size?;
+        let size = match size {
+            Ok(size) => size,
+            Err(error) => {
+                tally.refuse(Oddity::NoSize, error)?;
+                continue;
+            }
+        };
         let mut objects = Vec::new();
         for (line, class, corners, crowd) in found.boxes {
             let scale = [size[0], size[1], size[0], size[1]].map(f64::from);

@@ -32,16 +32,19 @@ pub struct Row {
     pub corners: [f64; 4],
 }
 
-/// The rows of the label file at `path`; `None` when there is no such file.
+/// The lines of a label file, each read or refused.
+pub type Rows = Vec<Result<Row>>;
+
+/// The rows of the label file at `path`, each read or refused; `None` when there is no such file.
 ///
 /// With `key_points`, what follows a box is not read.
-pub fn read_labels(path: &Path, num_classes: usize, key_points: bool) -> Result<Option<Vec<Row>>> {
+pub fn read_labels(path: &Path, num_classes: usize, key_points: bool) -> Result<Option<Rows>> {
     let text = match read_text(path, MOST_BYTES) {
         Err(DataError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(i, line)| row(path, i + 1, line, num_classes, key_points)).collect::<Result<_>>().map(Some)
+    Ok(Some(lines.map(|(i, line)| row(path, i + 1, line, num_classes, key_points)).collect()))
 }
 
 fn row(path: &Path, line: usize, text: &str, num_classes: usize, key_points: bool) -> Result<Row> {

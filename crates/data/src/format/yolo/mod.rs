@@ -18,11 +18,11 @@ use rayon::prelude::*;
 pub use self::write::write_yolo;
 use self::{
     config::DataYaml,
-    labels::{Row, read_labels, to_pixels},
+    labels::{Rows, read_labels, to_pixels},
     pictures::{label_file, pictures_of},
 };
 use super::{
-    Format, Peek,
+    Format, Peek, ReadConfig,
     assemble::assemble,
     boxes::{box_area, clip},
     tally::{Oddity, Tally},
@@ -51,24 +51,30 @@ impl Format for Yolo {
         Ok(FILE_NAMES.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect())
     }
 
-    fn read(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
-        self.read_split(source, images, TRAINING)
+    fn read(&self, source: &Path, config: &ReadConfig<'_>) -> Result<Dataset> {
+        self.read_split(source, config, TRAINING)
     }
 
-    fn read_validation(&self, source: &Path, images: Option<&Path>) -> Result<Dataset> {
-        self.read_split(source, images, "val")
+    fn read_validation(&self, source: &Path, config: &ReadConfig<'_>) -> Result<Dataset> {
+        self.read_split(source, config, "val")
     }
 
-    fn read_split(&self, source: &Path, images: Option<&Path>, split: &str) -> Result<Dataset> {
+    fn read_split(&self, source: &Path, config: &ReadConfig<'_>, split: &str) -> Result<Dataset> {
         let yaml = DataYaml::read(source)?;
-        let paths = pictures_of(&yaml, split, images)?;
+        let paths = pictures_of(&yaml, split, config.images)?;
         // Collected before the first error is looked for: which one is reported must not depend on the threads.
         let found: Vec<Result<_>> = paths.par_iter().map(|path| read_picture(path, &yaml)).collect();
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(config.lenient);
         let mut records = Vec::with_capacity(paths.len());
         for (i, (path, found)) in paths.into_iter().zip(found).enumerate() {
-            let (size, rows) = found?;
-            records.push(record(ImageId(i as u64 + 1), path, size, rows, &mut tally));
+            let (size, rows) = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    tally.refuse(Oddity::NoSize, error)?;
+                    continue;
+                }
+            };
+            records.push(record(ImageId(i as u64 + 1), path, size, rows, &mut tally)?);
         }
         let names = yaml.names.into_iter().enumerate().map(|(k, name)| (CategoryId(k as u64), name));
         Ok(assemble(source, names, records, false, tally))
@@ -79,21 +85,28 @@ impl Format for Yolo {
     }
 }
 
-fn read_picture(path: &Path, yaml: &DataYaml) -> Result<([u32; 2], Option<Vec<Row>>)> {
+fn read_picture(path: &Path, yaml: &DataYaml) -> Result<([u32; 2], Option<Rows>)> {
     Ok((picture::dimensions(path)?, read_labels(&label_file(path), yaml.names.len(), yaml.key_points)?))
 }
 
-fn record(id: ImageId, path: PathBuf, size: [u32; 2], rows: Option<Vec<Row>>, tally: &mut Tally) -> ImageRecord {
+fn record(id: ImageId, path: PathBuf, size: [u32; 2], rows: Option<Rows>, tally: &mut Tally) -> Result<ImageRecord> {
     if rows.is_none() {
         tally.add(Oddity::NoLabels, || format!("`{}`", path.display()));
     }
     let mut objects = Vec::new();
     for row in rows.into_iter().flatten() {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                tally.refuse(Oddity::BadRow, error)?;
+                continue;
+            }
+        };
         let example = || format!("`{}`, line {}", label_file(&path).display(), row.line);
         if let Some(bbox) = clip(to_pixels(row.corners, size), size, tally, &example) {
             objects.push(Object { class: row.class, bbox, area: box_area(bbox), crowd: false });
         }
     }
     let [width, height] = size;
-    ImageRecord { id, path, width, height, objects, negative: Vec::new(), not_exhaustive: Vec::new() }
+    Ok(ImageRecord { id, path, width, height, objects, negative: Vec::new(), not_exhaustive: Vec::new() })
 }

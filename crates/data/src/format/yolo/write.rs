@@ -3,12 +3,7 @@
 //! Trap: programs for YOLO find the labels of a picture by its path alone, so a list of pictures that lie elsewhere would get the labels
 //! from there, or none. The pictures must be in the folder, if only as links.
 
-use std::{
-    collections::HashSet,
-    fmt::Write as _,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, fmt::Write as _, fs, path::Path};
 
 use super::{
     labels::{corners_of, to_pixels},
@@ -18,9 +13,9 @@ use crate::{
     ClassList, DataError, Dataset, ImageRecord, Lost, Object, Result, WriteConfig,
     format::{
         boxes::box_area,
+        folder::{file_names, new_folder, place, written},
         write::{counts_from_elsewhere, federated_images, losses},
     },
-    write::temporary_name,
 };
 
 /// Splits that a `data.yaml` can name.
@@ -49,25 +44,7 @@ pub fn write_yolo(splits: &[(&str, &Dataset)], to: &Path, config: &WriteConfig) 
             return Err(DataError::ClassMismatch { first, second, difference });
         }
     }
-    let io = |source| DataError::Io { action: "write", path: to.to_path_buf(), source };
-    if fs::symlink_metadata(to).is_ok() {
-        let empty = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none());
-        if !empty {
-            return Err(DataError::Occupied { path: to.to_path_buf() });
-        }
-    }
-    let temporary = temporary_name(to);
-    let outcome = fill(&temporary, splits, config).and_then(|lost| {
-        // An empty folder is in the way of the new one on some systems.
-        let _ = fs::remove_dir(to);
-        fs::rename(&temporary, to).map_err(io)?;
-        Ok(lost)
-    });
-    if outcome.is_err() {
-        // The reason for the failure matters more than a left-over folder.
-        let _ = fs::remove_dir_all(&temporary);
-    }
-    outcome
+    new_folder(to, |folder| fill(folder, splits, config))
 }
 
 fn fill(folder: &Path, splits: &[(&str, &Dataset)], config: &WriteConfig) -> Result<Vec<Lost>> {
@@ -77,7 +54,7 @@ fn fill(folder: &Path, splits: &[(&str, &Dataset)], config: &WriteConfig) -> Res
         for folder in [&images, &labels] {
             fs::create_dir_all(folder).map_err(|e| written(folder, e))?;
         }
-        let names = file_names(&dataset.images)?;
+        let names = file_names(&dataset.images, &is_picture)?;
         for (image, name) in dataset.images.iter().zip(&names) {
             place(&image.path, &images.join(name), config.copy_pictures)?;
             let file = labels.join(name).with_extension("txt");
@@ -112,49 +89,6 @@ fn lost(splits: &[(&str, &Dataset)], image_ids: usize) -> Vec<Lost> {
     ])
 }
 
-/// A name for each picture. Labels have the name of their picture without its ending, so that must be unique, on every system.
-fn file_names(images: &[ImageRecord]) -> Result<Vec<String>> {
-    let mut taken = HashSet::new();
-    let names = images.iter().map(|image| {
-        let text = |part: Option<&std::ffi::OsStr>| part.and_then(|p| p.to_str()).map(str::to_owned);
-        let (stem, ending) = (text(image.path.file_stem()), text(image.path.extension()));
-        let (Some(stem), Some(ending), true) = (stem, ending, is_picture(&image.path)) else {
-            let text = format!("image {} has no picture with a name like `a.jpg`, by which YOLO finds it", image.id.0);
-            return Err(written(&image.path, io::Error::new(io::ErrorKind::InvalidInput, text)));
-        };
-        let mut unique = stem.clone();
-        let mut number = image.id.0;
-        while !taken.insert(unique.to_lowercase()) {
-            unique = format!("{stem}_{number}");
-            number = number.wrapping_add(1);
-        }
-        Ok(format!("{unique}.{ending}"))
-    });
-    names.collect()
-}
-
-fn place(picture: &Path, to: &Path, copy: bool) -> Result<()> {
-    let read = |source| DataError::Io { action: "read", path: picture.to_path_buf(), source };
-    fs::metadata(picture).map_err(read)?;
-    if copy {
-        return fs::copy(picture, to).map(|_| ()).map_err(|e| written(to, e));
-    }
-    let full = std::path::absolute(picture).map_err(read)?;
-    link(&full, to).map_err(|e| written(to, e))
-}
-
-#[cfg(unix)]
-fn link(picture: &Path, to: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(picture, to)
-}
-
-/// Symbolic links need a privilege on Windows, hard links only the same volume.
-#[cfg(not(unix))]
-fn link(picture: &Path, to: &Path) -> io::Result<()> {
-    let advice = |e: io::Error| io::Error::new(e.kind(), format!("{e}; pictures on another volume must be copied"));
-    fs::hard_link(picture, to).map_err(advice)
-}
-
 fn label_lines(image: &ImageRecord) -> String {
     let objects = image.objects.iter().filter(|object| !object.crowd);
     objects.fold(String::new(), |mut text, object| {
@@ -183,6 +117,9 @@ fn data_yaml(splits: &[(&str, &Dataset)]) -> String {
     for (split, _) in splits {
         let _ = writeln!(text, "{split}: images/{split}");
     }
+    if !splits.iter().any(|(split, _)| *split == "val") {
+        text.push_str("# Other programs also ask for `val`, the pictures that they score on.\n# val: images/val\n");
+    }
     let names = splits.first().map_or(&[][..], |(_, d)| &d.categories);
     text.push_str(if names.is_empty() { "names: []\n" } else { "names:\n" });
     for (k, category) in names.iter().enumerate() {
@@ -205,8 +142,4 @@ fn quoted(name: &str) -> String {
     }
     text.push('"');
     text
-}
-
-fn written(path: &Path, source: io::Error) -> DataError {
-    DataError::Io { action: "write", path: PathBuf::from(path), source }
 }

@@ -41,7 +41,7 @@ struct Shape {
 }
 
 /// Scatters `count` pieces of clutter.
-pub(super) fn scatter(canvas: &mut Canvas, rng: &mut ChaCha8Rng, split: Split, count: u32) {
+pub(crate) fn scatter(canvas: &mut Canvas, rng: &mut ChaCha8Rng, split: Split, count: u32) {
     let side = canvas.side as f32;
     for _ in 0..count {
         let center = [rng.random_range(0.0..side), rng.random_range(0.0..side)];
@@ -136,7 +136,7 @@ impl Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::random::{Purpose, stream};
+    use crate::scene::random::{Purpose, stream};
 
     #[test]
     fn splits_share_no_shape() {

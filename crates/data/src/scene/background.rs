@@ -1,10 +1,12 @@
-//! Procedural backgrounds: a scalar field (clouds, stripes, wood …) coloured by a small palette.
+//! Backgrounds: cut out of photos, or procedural, a scalar field (clouds, stripes, wood …) coloured by a small palette.
 //!
 //! Train and val share no field and no hue: each split has its own list of fields, and the colour circle is cut into 24 sectors that
 //! alternate between them. So a detector cannot learn the validation backgrounds, yet both splits look alike in statistics.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+
+use crate::{Picture, picture::CropBox};
 
 use super::{
     draw::Canvas,
@@ -13,7 +15,7 @@ use super::{
 
 /// Which half of the backgrounds, hues and clutter shapes is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Split {
+pub(crate) enum Split {
     Train,
     Val,
 }
@@ -27,7 +29,7 @@ const LATTICE: i32 = 32;
 type Field = Box<dyn Fn(f32, f32) -> f32>;
 
 /// Paints a background of `side` pixels.
-pub(super) fn background(rng: &mut ChaCha8Rng, side: usize, split: Split) -> Canvas {
+pub(crate) fn background(rng: &mut ChaCha8Rng, side: usize, split: Split) -> Canvas {
     let field = match split {
         Split::Train => train_field(rng),
         Split::Val => val_field(rng),
@@ -51,8 +53,26 @@ pub(super) fn background(rng: &mut ChaCha8Rng, side: usize, split: Split) -> Can
     Canvas { side, pixels }
 }
 
+/// Shares of a photo's shorter side that a cut-out may have, percent.
+const CUT: std::ops::RangeInclusive<u32> = 25..=90;
+
+/// Cuts a background of `side` pixels out of one of the photos, mirrored or not.
+pub(crate) fn photo(rng: &mut ChaCha8Rng, side: usize, photos: &[Picture]) -> Canvas {
+    let photo = &photos[rng.random_range(0..photos.len())];
+    let (width, height) = (photo.width(), photo.height());
+    let cut = (width.min(height) * rng.random_range(CUT) / 100).max(1);
+    let [left, top] = [width, height].map(|length| f64::from(rng.random_range(0..=length - cut)));
+    let part = CropBox { left, top, width: f64::from(cut), height: f64::from(cut) };
+    let mut part = photo.part(part, side as u32, side as u32);
+    if chance(rng, 50) {
+        part.flip();
+    }
+    let pixels = part.pixels().as_chunks::<3>().0.iter().map(|pixel| pixel.map(|c| f32::from(c) / 255.0)).collect();
+    Canvas { side, pixels }
+}
+
 /// A colour whose hue belongs to the split.
-pub(super) fn color(rng: &mut ChaCha8Rng, split: Split) -> [f32; 3] {
+pub(crate) fn color(rng: &mut ChaCha8Rng, split: Split) -> [f32; 3] {
     let sector = 2 * rng.random_range(0..SECTORS / 2) + u32::from(split == Split::Val);
     let hue = (sector as f32 + rng.random_range(0.0..1.0)) * 6.0 / SECTORS as f32;
     let (saturation, value) = (rng.random_range(0.05..0.85), rng.random_range(0.2..1.0));
@@ -214,7 +234,7 @@ impl Noise {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::random::{Purpose, stream};
+    use crate::scene::random::{Purpose, stream};
 
     fn hue_sector([r, g, b]: [f32; 3]) -> Option<u32> {
         let (high, low) = (r.max(g).max(b), r.min(g).min(b));

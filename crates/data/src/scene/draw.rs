@@ -9,7 +9,7 @@ use resvg::{tiny_skia, usvg};
 use crate::{DataError, Result};
 
 /// Alpha from which a pixel counts as part of the object.
-pub(super) const SOLID: f32 = 0.5;
+pub(crate) const SOLID: f32 = 0.5;
 
 /// Largest step between samples, in pixels of the mip level; above it thin lines flicker.
 const MAX_STEP: f32 = 1.6;
@@ -21,13 +21,13 @@ struct Level {
 }
 
 /// A rendered icon with mip levels; level 0 is the largest.
-pub(super) struct Sprite {
+pub(crate) struct Sprite {
     levels: Vec<Level>,
 }
 
 /// Where and how a sprite is put: centre and size in pixels of the picture, angle in radians.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pose {
+pub(crate) struct Pose {
     pub center: [f32; 2],
     /// Longer side of the unrotated sprite.
     pub size: f32,
@@ -37,14 +37,14 @@ pub(super) struct Pose {
 
 /// A change of colour: brightness and saturation as factors, one factor per channel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tone {
+pub(crate) struct Tone {
     pub brightness: f32,
     pub saturation: f32,
     pub tint: [f32; 3],
 }
 
 /// A placed sprite: premultiplied RGBA in 0..1 with its top left corner, which may lie outside the picture.
-pub(super) struct Patch {
+pub(crate) struct Patch {
     pub x: i32,
     pub y: i32,
     pub width: usize,
@@ -52,7 +52,7 @@ pub(super) struct Patch {
 }
 
 /// A square RGB picture in 0..1 while it is being painted.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     pub side: usize,
     pub pixels: Vec<[f32; 3]>,
 }
@@ -63,14 +63,30 @@ impl Sprite {
     /// # Errors
     /// [`DataError::Art`] when the document cannot be drawn or is empty.
     pub fn render(name: &str, svg: &str, size: u32) -> Result<Self> {
+        Self::from_pixels(name, &Self::rasterize(name, svg, size)?, size as usize)
+    }
+
+    /// Draws an SVG document into a square of `size` pixels, premultiplied RGBA.
+    ///
+    /// # Errors
+    /// [`DataError::Art`] when the document cannot be drawn.
+    pub fn rasterize(name: &str, svg: &str, size: u32) -> Result<Vec<[u8; 4]>> {
         let fail = |reason: String| DataError::Art { name: name.to_owned(), reason };
         let tree = usvg::Tree::from_str(svg, &usvg::Options::default()).map_err(|e| fail(e.to_string()))?;
         let mut pixmap =
             tiny_skia::Pixmap::new(size, size).ok_or_else(|| fail(format!("no picture of side {size}")))?;
         let scale = size as f32 / tree.size().width().max(tree.size().height());
         resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixmap.as_mut());
-        let pixels: Vec<[u8; 4]> = pixmap.data().as_chunks::<4>().0.to_vec();
-        let first = cut(&pixels, size as usize).ok_or_else(|| fail("nothing visible".into()))?;
+        Ok(pixmap.data().as_chunks::<4>().0.to_vec())
+    }
+
+    /// Cuts a square of premultiplied RGBA to its visible part.
+    ///
+    /// # Errors
+    /// [`DataError::Art`] when nothing is visible.
+    pub fn from_pixels(name: &str, pixels: &[[u8; 4]], side: usize) -> Result<Self> {
+        let empty = || DataError::Art { name: name.to_owned(), reason: "nothing visible".into() };
+        let first = cut(pixels, side).ok_or_else(empty)?;
         let mut levels = vec![first];
         while levels[levels.len() - 1].width.max(levels[levels.len() - 1].height) > 12 {
             levels.push(halve(&levels[levels.len() - 1]));

@@ -1,0 +1,96 @@
+//! LogN (Zhao et al., arXiv 2203.17020): logits normalised by their own statistics over the training data.
+//!
+//! A pass over the training set collects mean and variance of every logit; at test `z' = (z - (mean - b)) / std`, `b` being the
+//! smallest mean of the classes, and 0 on background, whose mean is taken as 0 and deviation as 1. The authors' code
+//! (`MCG-NJU/LogN`) uses the moving statistics of a BatchNorm layer with momentum 1e-4; here they are exact.
+
+use burn::tensor::Tensor;
+
+use super::{demand, rescaled, rescaled_f64};
+use crate::Result;
+
+/// Smallest variance (authors' code).
+const LEAST_VARIANCE: f64 = 1e-11;
+
+/// Mean and variance of every logit so far, by Welford's updates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogitStatistics {
+    rows: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl LogitStatistics {
+    /// Of no row yet, over `channels` columns.
+    pub fn new(channels: usize) -> Self {
+        Self { rows: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
+    }
+
+    /// Adds the logits of a row, `[C]`.
+    ///
+    /// # Errors
+    /// When it has another number of columns or a logit that is not finite; nothing is added then.
+    pub fn add(&mut self, row: &[f64]) -> Result<()> {
+        demand(row.len() == self.mean.len(), "logits", &format!("{} columns", self.mean.len()), row.len())?;
+        let wrong = row.iter().find(|z| !z.is_finite());
+        demand(wrong.is_none(), "logits", "finite numbers", wrong.copied().unwrap_or_default())?;
+        self.rows += 1.0;
+        for ((mean, squares), z) in self.mean.iter_mut().zip(&mut self.squares).zip(row) {
+            let before = z - *mean;
+            *mean += before / self.rows;
+            *squares += before * (z - *mean);
+        }
+        Ok(())
+    }
+
+    /// Mean of every column, `[C]`.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Variance of every column, `[C]`; 0 before the first row.
+    pub fn variance(&self) -> Vec<f64> {
+        self.squares.iter().map(|squares| squares / self.rows.max(1.0)).collect()
+    }
+}
+
+/// Logit normalisation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogN {
+    scale: Vec<f64>,
+    shift: Vec<f64>,
+}
+
+impl LogN {
+    /// By mean and variance of the logits, `[K + 1]` each; the last column is background, whose statistics are not used.
+    ///
+    /// # Errors
+    /// When the lists differ in length, are empty, or hold a number that is not finite, or a variance below 0.
+    pub fn new(mean: &[f64], variance: &[f64]) -> Result<Self> {
+        demand(!mean.is_empty(), "mean", "at least the background column", "none")?;
+        demand(mean.len() == variance.len(), "variance", &format!("{} values", mean.len()), variance.len())?;
+        demand(mean.iter().all(|mean| mean.is_finite()), "mean", "finite numbers", format!("{mean:?}"))?;
+        let right = variance.iter().all(|variance| variance.is_finite() && *variance >= 0.0);
+        demand(right, "variance", "finite numbers of at least 0", format!("{variance:?}"))?;
+        let classes = mean.len() - 1;
+        let least = mean[..classes].iter().copied().fold(f64::INFINITY, f64::min);
+        let scale = |variance: &f64| 1.0 / variance.max(LEAST_VARIANCE).sqrt();
+        let scale: Vec<f64> = variance[..classes].iter().map(scale).chain([1.0]).collect();
+        let shift =
+            mean[..classes].iter().zip(&scale).map(|(mean, scale)| (least - mean) * scale).chain([0.0]).collect();
+        Ok(Self { scale, shift })
+    }
+
+    /// Class scores.
+    ///
+    /// # Shapes
+    /// `logits` `[R, K + 1]` → `[R, K]`
+    pub fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
+        rescaled(logits, &self.scale, &self.shift)
+    }
+
+    /// Scores of one row in float64, `[K + 1]` → `[K]`.
+    pub fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
+        rescaled_f64(row, &self.scale, &self.shift)
+    }
+}

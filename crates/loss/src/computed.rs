@@ -1,0 +1,65 @@
+//! Logits and gradient of a batch once they are computed: what a loss records in the ledger is made of them.
+
+use crate::{ClassTargets, Label, LedgerDelta};
+
+/// Numbers on the host in either precision.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// Of the tensor path.
+    F32(&'a [f32]),
+    /// Of the float64 loop.
+    F64(&'a [f64]),
+}
+
+impl Values<'_> {
+    /// The number at a place.
+    pub fn at(self, index: usize) -> f64 {
+        match self {
+            Values::F32(values) => f64::from(values[index]),
+            Values::F64(values) => values[index],
+        }
+    }
+}
+
+/// A batch whose gradient is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Computed<'a> {
+    /// Logits, `[R, C]` row by row.
+    pub logits: Values<'a>,
+    /// Gradient of the sum of terms, `[R, C]` row by row.
+    pub gradient: Values<'a>,
+    /// Columns `C`.
+    pub channels: usize,
+    /// The targets.
+    pub targets: &'a ClassTargets,
+}
+
+impl Computed<'_> {
+    /// A logit.
+    pub fn logit(&self, row: usize, column: usize) -> f64 {
+        self.logits.at(row * self.channels + column)
+    }
+
+    /// Sums of the absolute gradients times `scale`, of those elements (row, class) of which `counts` is true.
+    ///
+    /// Rows that are ignored never count; foreground rows are counted whatever `counts` says.
+    pub fn sums(&self, scale: f64, counts: impl Fn(usize, usize) -> bool) -> LedgerDelta {
+        let targets = self.targets;
+        let classes = targets.num_classes();
+        let mut delta = LedgerDelta::zeros(classes);
+        delta.instances = targets.instances();
+        delta.rows = targets.counted_rows();
+        for (row, label) in targets.labels().iter().enumerate() {
+            let own = match label {
+                Label::Class(class) => Some(*class),
+                Label::Background => None,
+                Label::Ignored => continue,
+            };
+            for class in (0..classes.min(self.channels)).filter(|class| counts(row, *class)) {
+                let side = if own == Some(class) { &mut delta.positive } else { &mut delta.negative };
+                side[class] += scale * self.gradient.at(row * self.channels + class).abs();
+            }
+        }
+        delta
+    }
+}

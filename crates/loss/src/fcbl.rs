@@ -1,0 +1,168 @@
+//! Foreground Classification Balance Loss of BACL (Qi et al., arXiv 2308.02213): margins by confusion.
+//!
+//! ```text
+//! CM[y, j] = mean softmax score (over the K classes) of class j on the foreground rows of class y so far
+//! m_ij     = alpha log(max(CM[y,j], floor) / max(CM[j,y], floor))     on foreground rows; 0 on the background column
+//! L        = (1/R) sum_ij BCE(z_ij + m_ij, t_ij)
+//! ```
+//!
+//! Margins are those of the steps before. Authors' code: `Tianhao-Qi/BACL`, `mmdet/models/losses/fcbl.py`; its configs set alpha to
+//! 0.85, the code's own default is 1. The prior of the bias is that of EQL v2, on whose code it is built.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::grid::Grid;
+use crate::registry::Registered;
+use crate::sigmoid::{self, Sigmoids};
+use crate::{
+    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, MemoryRule,
+    MemorySpec, Result, TrainingFacts, softmax,
+};
+
+/// Options of [`Fcbl`]; the defaults are the published ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FcblConfig {
+    /// Strength of the margins.
+    pub alpha: f64,
+    /// Smallest confusion that counts.
+    pub floor: f64,
+    /// Prior probability behind the initial bias.
+    pub prior: f64,
+    /// The same for the background column; 0.5 is neutral.
+    pub background_prior: f64,
+    /// Factor of the loss.
+    pub loss_weight: f64,
+}
+
+impl Default for FcblConfig {
+    fn default() -> Self {
+        Self { alpha: 0.85, floor: 0.001, prior: 0.001, background_prior: 0.001, loss_weight: 1.0 }
+    }
+}
+
+impl FcblConfig {
+    /// Checks that every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first option that is not.
+    pub fn check(&self) -> Result<()> {
+        CARD.demand_least("alpha", self.alpha)?;
+        CARD.demand_above("floor", self.floor)?;
+        CARD.demand_probability("prior", self.prior)?;
+        CARD.demand_probability("background_prior", self.background_prior)?;
+        CARD.demand_least("loss_weight", self.loss_weight)
+    }
+}
+
+/// FCBL (BACL).
+#[derive(Clone, Debug)]
+pub struct Fcbl {
+    config: FcblConfig,
+}
+
+impl Fcbl {
+    /// The loss with these options.
+    pub fn new(config: FcblConfig) -> Self {
+        Self { config }
+    }
+
+    fn margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids {
+        let (classes, sums, seen) = (targets.num_classes(), ledger.remembered(), ledger.instances());
+        let confusion = |of: usize, with: usize| (sums[of * classes + with] / seen[of].max(1.0)).max(self.config.floor);
+        let margin = |row: usize, column: usize| match targets.labels()[row] {
+            Label::Class(own) if column < classes => {
+                self.config.alpha * (confusion(own, column) / confusion(column, own)).ln()
+            }
+            _ => 0.0,
+        };
+        let offset = Grid::elements([targets.rows(), classes + 1], margin);
+        Sigmoids { scale: 1.0, offset, weight: Grid::one(1.0) }
+    }
+}
+
+/// The card.
+pub const CARD: Card = Card {
+    name: "fcbl",
+    title: "FCBL (BACL)",
+    summary: "Sigmoid cross-entropy with margins between two classes that are confused more one way than the other.",
+    paper: "Balanced Classification: A Unified Framework for Long-Tailed Object Detection, 2023, arXiv 2308.02213",
+    heads: &[Head::Proposals],
+    needs: "nothing",
+    formula: "CM[y,j] = mean softmax score of class j on rows of class y, so far;  m_ij = alpha log(max(CM[y,j], floor) / max(CM[j,y], floor)) on foreground rows, 0 on the background column;  L = (1/R) sum_ij BCE(z_ij + m_ij, t_ij)",
+    scores: "sigmoid(z_j) * (1 - sigmoid(z_K))",
+    state: "the sums of CM, [K, K] (12 MB for LVIS), and its number of rows of each class",
+    options: &[
+        ("alpha", "0.85", "strength of the margins"),
+        ("floor", "0.001", "smallest confusion that counts"),
+        ("prior", "0.001", "prior probability behind the initial bias"),
+        ("background_prior", "0.001", "the same for the background column; 0.5 is neutral"),
+        ("loss_weight", "1.0", "factor of the loss"),
+    ],
+    traps: "the matrix of a class that was never seen is 0, so that its margins are cut off at floor; the feature hallucination of BACL is no part of it",
+};
+
+impl ClassLoss for Fcbl {
+    fn card(&self) -> Card {
+        CARD
+    }
+
+    fn channels(&self, num_classes: usize) -> usize {
+        num_classes + 1
+    }
+
+    fn bias_init(&self, num_classes: usize) -> Vec<f32> {
+        sigmoid::bias(num_classes, self.config.prior, Some(self.config.background_prior))
+    }
+
+    fn memory(&self) -> Option<MemorySpec> {
+        Some(MemorySpec { loss: CARD.name, matrix: true, start: 0.0, rule: MemoryRule::Sum })
+    }
+
+    fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
+        let mut delta = computed.sums(1.0, |_, _| true);
+        let (targets, classes) = (computed.targets, computed.targets.num_classes());
+        if delta.rows > 0 {
+            delta.memory = vec![0.0; classes * classes];
+        }
+        for (row, label) in targets.labels().iter().enumerate() {
+            if let Label::Class(own) = *label {
+                let logits: Vec<f64> = (0..classes).map(|class| computed.logit(row, class)).collect();
+                let logs = softmax::log_softmax_f64(&logits, |class| targets.is_judged(row, class));
+                delta.memory[own * classes..][..classes].iter_mut().zip(logs).for_each(|(sum, log)| *sum += log.exp());
+            }
+        }
+        delta
+    }
+
+    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
+        self.margins(targets, ledger).terms(logits, targets)
+    }
+
+    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
+        self.margins(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
+        sigmoid::scores(logits, true)
+    }
+
+    fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
+        sigmoid::scores_f64(row, true)
+    }
+
+    fn loss_weight(&self) -> f64 {
+        self.config.loss_weight
+    }
+}
+
+impl Registered for Fcbl {
+    const CARD: Card = CARD;
+    type Config = FcblConfig;
+
+    fn build(config: FcblConfig, _facts: &TrainingFacts) -> Result<Self> {
+        config.check()?;
+        Ok(Self::new(config))
+    }
+}

@@ -1,0 +1,131 @@
+//! What a loss remembers beside the sums of gradients: one row of numbers for each class, in the ledger.
+//!
+//! A loss only declares it, by a [`MemorySpec`]; the ledger holds it, commits it once for each optimizer step, and saves it with
+//! the checkpoint. It carries the name of the loss, so that the memory of one is never read by another.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{LossError, Result};
+
+/// How the sums of a step enter the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum MemoryRule {
+    /// They are added.
+    Sum,
+    /// Moving mean: `v <- d^n v + (1 - d^n) sum / n` over the `n` foreground rows of the class, `d` being the decay of one row.
+    Mean {
+        /// `d`, above 0 and below 1.
+        decay: f64,
+    },
+}
+
+impl std::fmt::Display for MemoryRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MemoryRule::Sum => write!(f, "sums"),
+            MemoryRule::Mean { decay } => write!(f, "means of decay {decay}"),
+        }
+    }
+}
+
+/// The memory that a loss asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MemorySpec {
+    /// Name of the loss.
+    pub loss: &'static str,
+    /// Whether a class has one number for each class (a matrix `[K, K]`) or a single one.
+    pub matrix: bool,
+    /// Every number before the first step.
+    pub start: f64,
+    /// How sums enter.
+    pub rule: MemoryRule,
+}
+
+impl MemorySpec {
+    /// Numbers over `num_classes` classes.
+    pub fn len(&self, num_classes: usize) -> usize {
+        num_classes * if self.matrix { num_classes } else { 1 }
+    }
+
+    /// Whether there is no number, as over no class.
+    pub fn is_empty(&self, num_classes: usize) -> bool {
+        self.len(num_classes) == 0
+    }
+}
+
+/// The memory of a loss as the ledger holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Name of the loss that it belongs to.
+    pub loss: String,
+    /// How sums enter.
+    pub rule: MemoryRule,
+    /// The numbers, class after class: `[K]` or `[K, K]`.
+    pub values: Vec<f64>,
+}
+
+impl Memory {
+    /// The memory before the first step.
+    pub(crate) fn new(spec: &MemorySpec, num_classes: usize) -> Self {
+        Self { loss: spec.loss.into(), rule: spec.rule, values: vec![spec.start; spec.len(num_classes)] }
+    }
+
+    /// Whether it can be what a loss asks for.
+    pub(crate) fn fits(&self, spec: &MemorySpec, num_classes: usize) -> bool {
+        self.loss == spec.loss && self.rule == spec.rule && self.values.len() == spec.len(num_classes)
+    }
+
+    /// Whether it can belong to a ledger over `num_classes` classes.
+    pub(crate) fn check(&self, num_classes: usize) -> Result<()> {
+        let matrix = num_classes * num_classes;
+        if self.values.len() != num_classes && self.values.len() != matrix {
+            let got = format!("{}", self.values.len());
+            return Err(sums(format!("{num_classes} or {matrix} numbers for {num_classes} classes"), got));
+        }
+        if let MemoryRule::Mean { decay } = self.rule
+            && !(decay > 0.0 && decay < 1.0)
+        {
+            return Err(sums("a decay above 0 and below 1".into(), decay.to_string()));
+        }
+        finite(&self.values)
+    }
+
+    /// Whether the sums of a step can enter.
+    pub(crate) fn check_sums(&self, step: &[f64]) -> Result<()> {
+        if step.len() != self.values.len() {
+            let (loss, expected, got) = (&self.loss, self.values.len(), step.len());
+            return Err(sums(format!("{expected} sums of `{loss}`"), format!("{got}")));
+        }
+        finite(step)
+    }
+
+    /// Takes the sums of a step in; `instances` are its foreground rows of each class.
+    pub(crate) fn commit(&mut self, step: &[f64], instances: &[f64]) {
+        match self.rule {
+            MemoryRule::Sum => self.values.iter_mut().zip(step).for_each(|(value, more)| *value += more),
+            MemoryRule::Mean { decay } => {
+                let width = self.values.len() / instances.len().max(1);
+                for (at, (value, sum)) in self.values.iter_mut().zip(step).enumerate() {
+                    let count = instances[at / width];
+                    if count > 0.0 {
+                        let kept = decay.powf(count);
+                        *value = kept * *value + (1.0 - kept) * sum / count;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn finite(values: &[f64]) -> Result<()> {
+    match values.iter().find(|value| !value.is_finite() || **value < 0.0) {
+        None => Ok(()),
+        Some(value) => Err(sums("finite numbers of at least 0".into(), value.to_string())),
+    }
+}
+
+fn sums(expected: String, got: String) -> LossError {
+    LossError::LedgerSums { field: "memory", expected, got }
+}
