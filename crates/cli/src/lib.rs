@@ -7,6 +7,7 @@
 mod cells;
 mod commands;
 mod device;
+mod follow;
 mod interrupt;
 mod memory_kernel;
 mod output;

@@ -34,11 +34,43 @@ impl Progress {
         Task { title: title.to_string(), total, bar, state }
     }
 
+    /// A place for lines under the bars, that are shown anew in place; on anything but a terminal they are not shown.
+    pub fn board(&self) -> Board {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::no_length());
+            bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is fixed"));
+            bar
+        });
+        Board { bar }
+    }
+
     /// A line above the bars.
     pub fn say(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.println(line).unwrap_or_default(),
             None => eprintln!("{line}"),
+        }
+    }
+}
+
+/// Lines that are shown anew in place.
+pub struct Board {
+    bar: Option<ProgressBar>,
+}
+
+impl Board {
+    /// Shows what `lines` makes for the width of the terminal, with colours where it has them.
+    pub fn show(&self, lines: impl FnOnce(usize, bool) -> Vec<String>) {
+        if let Some(bar) = &self.bar {
+            let (_, width) = console::Term::stderr().size();
+            bar.set_message(lines(usize::from(width).saturating_sub(1), console::colors_enabled_stderr()).join("\n"));
+        }
+    }
+
+    /// The lines stay as they are.
+    pub fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.abandon();
         }
     }
 }

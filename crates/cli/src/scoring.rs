@@ -9,8 +9,8 @@ use equipoise_detect::FasterRcnn;
 use equipoise_eval::diagnosis::diagnose;
 use equipoise_eval::protocol::{Evaluation, Options, outcomes, protocol};
 use equipoise_eval::record::{
-    Metrics, RunDir, RunMeta, Timing, ValidationRow, ValidationWriter, final_ledger, read_ledger, write_diagnosis,
-    write_evaluation,
+    Metrics, RunDir, RunMeta, RunRecord, Timing, ValidationRow, ValidationWriter, final_ledger, read_ledger,
+    write_diagnosis, write_evaluation, write_results,
 };
 use equipoise_eval::table::percent;
 use equipoise_eval::{Case, Detection, Shape, write_detections};
@@ -133,6 +133,7 @@ impl Model<'_> {
         timing.write(&run.timing())?;
         write_diagnosis(run, &diagnosis)?;
         write_evaluation(run, &evaluation, train)?;
+        write_results(run, &RunRecord::read_progress(run.root())?)?;
         Ok(Some(evaluation))
     }
 }

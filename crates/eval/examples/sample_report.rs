@@ -5,6 +5,11 @@ mod synthetic;
 
 use std::path::{Path, PathBuf};
 
+use equipoise_eval::figure::{class_ap, gradient_ratio};
+use equipoise_eval::live::lines;
+use equipoise_eval::record::{
+    HistoryWriter, LedgerWriter, RunDir, RunRecord, TensorBoard, ValidationWriter, write_results,
+};
 use equipoise_eval::report::{DEMO_NOTES, ReportInput, headline, write_report};
 use equipoise_eval::{LabelledBox, annotate};
 
@@ -37,6 +42,10 @@ fn sample(folder: &Path, classes: usize, count: usize) -> Result<(), Box<dyn std
         credits: "Shapes drawn by the sample itself.",
     };
     println!("{}: {}", write_report(folder, &input)?.display(), headline(&runs));
+    for run in &runs {
+        record(&RunDir::create(folder.join(&run.meta.name))?, run)?;
+    }
+    println!("{}", lines(&runs[0], 80, true).join("\n"));
     let image = &val.images[0];
     let boxes: Vec<LabelledBox> = image
         .objects
@@ -49,5 +58,23 @@ fn sample(folder: &Path, classes: usize, count: usize) -> Result<(), Box<dyn std
         })
         .collect();
     annotate(&image::open(&image.path)?.to_rgb8(), &boxes)?.save(folder.join("annotated.png"))?;
+    Ok(())
+}
+
+/// The files of a run, those for TensorBoard included.
+fn record(dir: &RunDir, run: &RunRecord) -> Result<(), Box<dyn std::error::Error>> {
+    run.meta.write(&dir.meta())?;
+    let mut history = HistoryWriter::create(&dir.history())?;
+    run.history.iter().try_for_each(|row| history.add(row))?;
+    LedgerWriter::create(&dir.ledger())?.add(&run.ledger)?;
+    let mut validation = ValidationWriter::resume(&dir.validation(), 0)?;
+    run.validation.iter().try_for_each(|row| validation.add(row).map(|_| ()))?;
+    write_results(dir, run)?;
+    let mut board = TensorBoard::create(dir, 0)?;
+    board.follow(run)?;
+    board.metrics(run)?;
+    for figure in [gradient_ratio(std::slice::from_ref(run)), class_ap(std::slice::from_ref(run))].iter().flatten() {
+        board.figure(figure, run.meta.steps)?;
+    }
     Ok(())
 }

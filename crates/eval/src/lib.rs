@@ -39,6 +39,7 @@ mod detection;
 pub mod diagnosis;
 mod error;
 pub mod figure;
+pub mod live;
 pub mod outcome;
 mod overlay;
 pub mod protocol;
@@ -47,6 +48,7 @@ pub mod report;
 mod results;
 mod sheet;
 pub mod smooth;
+pub mod symptoms;
 pub mod table;
 
 pub use annotate::{LabelledBox, annotate};

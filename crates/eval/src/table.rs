@@ -111,7 +111,7 @@ fn width(text: &str) -> usize {
 }
 
 /// A name out of a file must not move the cursor or colour the screen.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

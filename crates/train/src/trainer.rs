@@ -80,6 +80,7 @@ impl Trainer {
             lr: recipe.optimizer.lr,
             batch: recipe.images_of_a_step(),
             parameters: learner.module().num_params() as u64,
+            version: env!("CARGO_PKG_VERSION").into(),
             ..RunMeta::default()
         };
         meta.write(&dir.meta())?;

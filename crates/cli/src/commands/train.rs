@@ -13,6 +13,7 @@ use equipoise_train::{Recipe, TrainError, Trainer};
 
 use crate::Outcome;
 use crate::device::DeviceArgs;
+use crate::follow::Follower;
 use crate::output::print;
 use crate::progress::{Progress, Task};
 use crate::run_data::RunData;
@@ -171,9 +172,15 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         None => None,
     };
     let task = progress.task("train", trainer.total_steps());
-    let after =
-        |trainer: &Trainer| validation.as_mut().map_or(Ok(()), |validation| validation.after(trainer, &progress));
+    let mut follower = Follower::new(&dir, trainer.steps_done(), &progress)?;
+    let after = |trainer: &Trainer| {
+        validation.as_mut().map_or(Ok(()), |validation| validation.after(trainer, &progress))?;
+        // A record that cannot be followed is no reason to end a training.
+        follower.after_step().unwrap_or_else(|error| progress.say(&format!("warning: {error:#}")));
+        Ok(())
+    };
     let Some(mut timing) = steps(&mut trainer, &dir, &task, after)? else {
+        follower.finish()?;
         eprintln!("stopped at step {}; go on with: {}", trainer.steps_done(), args.resume_command());
         return Ok(Outcome::Stopped);
     };
@@ -183,6 +190,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let model = Model { detector: &detector, loss: trainer.loss(), recipe: trainer.recipe(), device: &device };
         let task = progress.task("predict", val.images.len() as u64);
         let Some(evaluation) = model.score(&dir, &args.protocol, &train, val, &task, &mut timing)? else {
+            follower.finish()?;
             eprintln!("stopped before the scores; go on with: {}", args.resume_command());
             return Ok(Outcome::Stopped);
         };
@@ -193,6 +201,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             print(&format!("{key:<6} {}\n", percent(value)))?;
         }
     }
+    follower.finish()?;
     Ok(Outcome::Fine)
 }
 

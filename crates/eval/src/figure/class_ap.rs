@@ -88,7 +88,8 @@ fn dots(svg: &mut Svg, plot: &Plot, scored: &[(&RunRecord, &Series)]) {
         for class in &run.classes {
             let Some(ap) = class.ap else { continue };
             let x = plot.x.at(class.train_images.max(1) as f64) + offset;
-            svg.open(format_args!("{} · {}: AP {}", class.name, series.label, percent(Some(ap))));
+            let tooltip = format_args!("{} · {}: AP {}", class.name, series.label, percent(Some(ap)));
+            svg.open_class(class.class_index, tooltip);
             let place = (x.max(left + radius), plot.y.at(ap));
             // Runs with dashed lines share a colour with another run: their dots are hollow.
             match series.dash {

@@ -17,12 +17,12 @@ const NAME_ROOM: f64 = 96.0;
 
 /// Bars of training instances, most frequent first, on a log scale. `None` for a set without classes.
 pub fn class_histogram(train: &Dataset) -> Option<Figure> {
-    let mut order: Vec<&Category> = train.categories.iter().collect();
-    order.sort_by_key(|c| (std::cmp::Reverse(c.instances), c.id));
-    let most = order.first()?.instances.max(2) as f64;
+    let mut order: Vec<(usize, &Category)> = train.categories.iter().enumerate().collect();
+    order.sort_by_key(|(_, c)| (std::cmp::Reverse(c.instances), c.id));
+    let most = order.first()?.1.instances.max(2) as f64;
     let named = order.len() <= MOST_NAMES;
     let mut svg = Svg::default();
-    let total: u64 = order.iter().map(|c| c.instances).sum();
+    let total: u64 = order.iter().map(|(_, c)| c.instances).sum();
     let dots = order.len() <= MOST_DOTS;
     let subtitle = format!(
         "{} objects of {} classes{}; bars: instances{} (log scale)",
@@ -42,7 +42,7 @@ pub fn class_histogram(train: &Dataset) -> Option<Figure> {
         y: Scale::log((0.7, most * 1.3), (area[3], area[1])),
         area,
     };
-    let groups: Vec<Group> = order.iter().map(|c| c.group).collect();
+    let groups: Vec<Group> = order.iter().map(|(_, c)| c.group).collect();
     plot.class_bands(&mut svg, &groups);
     plot.y_axis(&mut svg, &log_ticks(1.0, most), plain);
     bars(&mut svg, &plot, &order, dots);
@@ -53,19 +53,15 @@ pub fn class_histogram(train: &Dataset) -> Option<Figure> {
     Some(Figure::new("class_histogram", label, &svg, area[3] + below + 40.0))
 }
 
-fn bars(svg: &mut Svg, plot: &Plot, order: &[&Category], dots: bool) {
+fn bars(svg: &mut Svg, plot: &Plot, order: &[(usize, &Category)], dots: bool) {
     let [_, _, _, bottom] = plot.area;
     let pitch = plot.x.at(1.0) - plot.x.at(0.0);
     // Gaps between bars of a pixel or two would only shimmer.
     let width = if pitch < 3.0 { pitch * 1.02 } else { pitch * 0.72 };
-    for (at, category) in order.iter().enumerate() {
+    for (at, (class, category)) in order.iter().enumerate() {
         let x = plot.x.at(at as f64);
-        svg.open(format_args!(
-            "{}: {} instances in {} pictures",
-            category.name,
-            thousands(category.instances),
-            thousands(category.images)
-        ));
+        let [instances, images] = [category.instances, category.images].map(thousands);
+        svg.open_class(*class, format_args!("{}: {instances} instances in {images} pictures", category.name));
         if category.instances > 0 {
             let y = plot.y.at(category.instances as f64);
             svg.rect([x - width / 2.0, y, width, bottom - y], bar(category.group), 1.0);
@@ -78,12 +74,12 @@ fn bars(svg: &mut Svg, plot: &Plot, order: &[&Category], dots: bool) {
 }
 
 /// Names under the bars, upright; gives the height they need.
-fn names(svg: &mut Svg, plot: &Plot, order: &[&Category]) -> f64 {
+fn names(svg: &mut Svg, plot: &Plot, order: &[(usize, &Category)]) -> f64 {
     let [_, _, _, bottom] = plot.area;
     let pitch = plot.x.at(1.0) - plot.x.at(0.0);
     let size = (pitch * 0.78).clamp(7.0, 11.5);
     let mut deepest: f64 = 0.0;
-    for (at, category) in order.iter().enumerate() {
+    for (at, (_, category)) in order.iter().enumerate() {
         let name = fitted(&category.name, size, false, NAME_ROOM);
         deepest = deepest.max(text_width(&name, size, false));
         let point = (plot.x.at(at as f64) + size * 0.36, bottom + 7.0);

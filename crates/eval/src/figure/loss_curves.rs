@@ -8,9 +8,9 @@ use super::svg::{Stroke, Svg, Type, short};
 use crate::record::{HistoryRow, RunRecord};
 use crate::smooth::gaussian;
 
-const PANEL: (f64, f64) = (386.0, 190.0);
-const GAP: (f64, f64) = (68.0, 64.0);
-const TOP: f64 = 104.0;
+pub(super) const PANEL: (f64, f64) = (386.0, 190.0);
+pub(super) const GAP: (f64, f64) = (68.0, 64.0);
+pub(super) const TOP: f64 = 104.0;
 /// A curve is smoothed over this share of its points.
 const SMOOTHING: f64 = 0.02;
 
@@ -84,7 +84,7 @@ fn axis_top(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The names of the runs in as many rows as they need; gives the height of the figure.
-fn names(svg: &mut Svg, top: f64, runs: &[(&RunRecord, &Series)]) -> f64 {
+pub(super) fn names(svg: &mut Svg, top: f64, runs: &[(&RunRecord, &Series)]) -> f64 {
     let (mut x, mut y) = (LEFT, top);
     for (_, series) in runs {
         let label = fitted(&series.label, 13.0, true, WIDTH - LEFT - RIGHT - 42.0);

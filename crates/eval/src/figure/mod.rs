@@ -8,6 +8,8 @@ mod loss_curves;
 mod plot;
 mod raster;
 mod ratio;
+mod score_curves;
+mod score_difference;
 pub(crate) mod svg;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +20,10 @@ pub use histogram::class_histogram;
 pub use loss_curves::loss_curves;
 pub(crate) use plot::{median, thousands};
 pub(crate) use raster::pixels;
+pub(crate) use ratio::spread;
 pub use ratio::{gradient_ratio, ratio_over_steps};
+pub use score_curves::score_curves;
+pub(crate) use score_difference::{Difference, score_difference};
 
 use crate::error::Result;
 use crate::record::write_file;

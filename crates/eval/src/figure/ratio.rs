@@ -115,7 +115,7 @@ fn ratios(rows: &[&LedgerRow], order: &[&LedgerRow]) -> Vec<f64> {
 }
 
 /// At most `most` of the steps: the first, the last and what lies evenly between.
-fn spread(steps: &[u64], most: usize) -> Vec<u64> {
+pub(crate) fn spread(steps: &[u64], most: usize) -> Vec<u64> {
     if steps.len() <= most {
         return steps.to_vec();
     }

@@ -214,6 +214,11 @@ impl Svg {
         self.push(format_args!("<g><title>{}</title>", escape(tooltip)));
     }
 
+    /// The same for shapes of a class: a page can tell which one was clicked.
+    pub fn open_class(&mut self, class: usize, tooltip: impl Display) {
+        self.push(format_args!("<g data-class=\"{class}\"><title>{}</title>", escape(tooltip)));
+    }
+
     pub fn close(&mut self) {
         self.push(format_args!("</g>"));
     }

@@ -31,6 +31,8 @@ pub struct RunMeta {
     pub parameters: u64,
     /// Name of the protocol that gave the metrics: "lvis".
     pub protocol: String,
+    /// Version of the program that trained it; empty where that is not known.
+    pub version: String,
     /// Where its data are.
     pub data: DataPaths,
 }

@@ -13,25 +13,33 @@
 //! | `timing.json` | wall times and memory | no |
 //! | `report.html`, `figures/` | the report | yes |
 //! | `validation.csv` | one [`ValidationRow`] for each validation during the run, where the recipe asks for them | yes |
+//! | `results.csv` | one [`ResultRow`] for each epoch and validation, made of the tables above | yes |
+//! | `tensorboard/` | what TensorBoard reads, see [`TensorBoard`] | no |
 //! | `checkpoints/last`, `checkpoints/best` | the training state | yes |
 
 mod classes;
 mod diagnosis;
+mod events;
 mod history;
 mod ledger;
 mod meta;
 mod metrics;
+mod results;
 mod rows;
+mod tensorboard;
 mod validation;
 
 use std::path::{Path, PathBuf};
 
 pub use classes::{ClassRow, class_rows, read_classes, write_classes, write_evaluation};
 pub use diagnosis::{read_diagnosis, read_scores, read_tail, write_diagnosis, write_scores};
+pub use events::{EventFile, MOST_IMAGE_BYTES};
 pub use history::{HistoryRow, HistoryWriter, read_history};
 pub use ledger::{LedgerRow, LedgerWriter, final_ledger, ledger_steps, read_ledger, snapshot};
 pub use meta::{DataPaths, RunMeta, Timing};
 pub use metrics::Metrics;
+pub use results::{ResultRow, read_results, result_rows, write_results};
+pub use tensorboard::TensorBoard;
 pub use validation::{ValidationRow, ValidationWriter, read_validation};
 
 use crate::detection::{Detection, parse_detections};
@@ -136,6 +144,16 @@ impl RunDir {
         self.root.join("validation.csv")
     }
 
+    /// `results.csv`
+    pub fn results(&self) -> PathBuf {
+        self.root.join("results.csv")
+    }
+
+    /// `tensorboard/`
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root.join("tensorboard")
+    }
+
     /// `checkpoints/best`
     pub fn best_checkpoint(&self) -> PathBuf {
         self.root.join("checkpoints").join("best")
@@ -154,10 +172,14 @@ pub struct RunRecord {
     pub dir: PathBuf,
     /// Name, loss, seed and size of the run.
     pub meta: RunMeta,
+    /// The recipe as TOML, where it was kept.
+    pub recipe: String,
     /// Logged steps, in order.
     pub history: Vec<HistoryRow>,
     /// Snapshots of the gradient ledger: by step, then by class.
     pub ledger: Vec<LedgerRow>,
+    /// Scores during the run, in order.
+    pub validation: Vec<ValidationRow>,
     /// The scores, where the run was scored.
     pub metrics: Option<Metrics>,
     /// The scores of every class, where the run was scored.
@@ -177,6 +199,18 @@ impl RunRecord {
     /// A folder without `run.json`, or a file that is there and broken beyond a truncated last line.
     pub fn read(root: &Path) -> Result<Self> {
         let dir = RunDir::new(root);
+        let mut run = Self::read_progress(root)?;
+        run.classes = if_there(&dir.classes(), |path| read_classes(path, &mut run.warnings))?.unwrap_or_default();
+        run.detections = if_there(&dir.detections(), parse_detections)?.unwrap_or_default();
+        Ok(run)
+    }
+
+    /// Reads a run directory without its classes and detections: what says how far a run is and how it goes, cheap enough to be read again and again.
+    ///
+    /// # Errors
+    /// As [`RunRecord::read`].
+    pub fn read_progress(root: &Path) -> Result<Self> {
+        let dir = RunDir::new(root);
         if !dir.meta().is_file() {
             let reason = "it has no `run.json`; `equipoise train --out DIR` makes one".to_string();
             return Err(EvalError::NotARun { path: root.into(), reason });
@@ -185,13 +219,15 @@ impl RunRecord {
         Ok(Self {
             dir: root.into(),
             meta: RunMeta::read(&dir.meta())?,
+            recipe: if_there(&dir.recipe(), |path| std::fs::read_to_string(path).map_err(EvalError::io("read", path)))?
+                .unwrap_or_default(),
             history: if_there(&dir.history(), |path| read_history(path, &mut warnings))?.unwrap_or_default(),
             ledger: if_there(&dir.ledger(), |path| read_ledger(path, &mut warnings))?.unwrap_or_default(),
+            validation: if_there(&dir.validation(), |path| read_validation(path, &mut warnings))?.unwrap_or_default(),
             metrics: if_there(&dir.metrics(), Metrics::read)?,
-            classes: if_there(&dir.classes(), |path| read_classes(path, &mut warnings))?.unwrap_or_default(),
-            detections: if_there(&dir.detections(), parse_detections)?.unwrap_or_default(),
             timing: if_there(&dir.timing(), Timing::read)?,
             warnings,
+            ..Self::default()
         })
     }
 

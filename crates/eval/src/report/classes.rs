@@ -1,4 +1,4 @@
-//! The table of every class, rarest first; columns sort on a click.
+//! The table of every class, rarest first: it is searched, filtered and sorted in place.
 
 use super::text;
 use crate::figure::ink::{group_name, series};
@@ -7,6 +7,12 @@ use crate::table::percent;
 
 /// More runs than this would make the table wider than a page; the others are in their `classes.csv`.
 const MOST_RUNS: usize = 4;
+
+/// What the script of the page makes work; hidden without it.
+const CONTROLS: &str = "<form class=\"controls\" role=\"search\" aria-label=\"Classes\"><label>Search <input type=\"search\" id=\"find\" placeholder=\"part of a name\" \
+autocomplete=\"off\"></label><label>Group <select id=\"of-group\"><option value=\"\">all</option><option>rare</option><option>common</option><option>frequent</option></select>\
+</label><label>Show <select id=\"only\"><option value=\"\">all classes</option><option value=\"never\">never claimed by a run</option><option value=\"zero\">AP 0 in a run</option>\
+<option value=\"unseen\">without validation objects</option></select></label><output id=\"shown\" for=\"find of-group only\"></output></form>\n";
 
 /// The table; `None` when no run was scored.
 pub(super) fn table(runs: &[RunRecord]) -> Option<String> {
@@ -27,14 +33,15 @@ pub(super) fn table(runs: &[RunRecord]) -> Option<String> {
     let heads: String = fixed
         .into_iter()
         .chain(scored.iter().flat_map(|_| each))
-        .map(|name| format!("<th scope=\"col\"><button>{name}</button></th>"))
+        .map(|name| format!("<th scope=\"col\" data-name=\"{name}\"><button type=\"button\">{name}</button></th>"))
         .collect();
     let ratios: Vec<Vec<Option<f64>>> = scored.iter().map(|(run, _)| ratios(run)).collect();
     let rows: String = order.iter().map(|class| row(class, &scored, &ratios)).collect();
     Some(format!(
         "<p>Rarest first. “pictures” and “objects” are of the training set, “claims” counts the detections of the class on the validation set, g is the \
-         gradient ratio at the end. A class that a detector never claims is marked. A click on a column sorts by it.</p>\n\
-         <div class=\"wide tall\"><table class=\"classes\"><thead><tr><th colspan=\"5\"></th>{groups}</tr><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+         gradient ratio at the end. A class that a detector never claims is marked. A click on a column sorts by it, a click on a name shows the class.</p>\n{CONTROLS}\
+         <div class=\"wide tall\" tabindex=\"0\" role=\"region\" aria-label=\"Table of every class\"><table class=\"classes\"><caption class=\"hidden\">Every class with its \
+         counts and scores</caption><thead><tr><td colspan=\"5\"></td>{groups}</tr><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     ))
 }
 
@@ -47,7 +54,9 @@ fn ratios(run: &RunRecord) -> Vec<Option<f64>> {
 fn row(class: &ClassRow, scored: &[(&RunRecord, &str)], ratios: &[Vec<Option<f64>>]) -> String {
     let group = group_name(class.group);
     let mut cells = format!(
-        "<th scope=\"row\">{}</th><td><span class=\"chip {group}\">{group}</span></td><td>{}</td><td>{}</td><td>{}</td>",
+        "<th scope=\"row\"><button type=\"button\" class=\"link\" data-class=\"{}\">{}</button></th><td><span class=\"chip {group}\">{group}</span></td>\
+         <td>{}</td><td>{}</td><td>{}</td>",
+        class.class_index,
         text(&class.name),
         class.train_images,
         class.train_instances,

@@ -1,11 +1,13 @@
 //! Validation pictures with truth, baseline and challenger side by side, rarest classes first.
 //!
 //! For each class, from the one with the fewest training pictures upwards, the first validation picture that shows it is taken: no picture is chosen by
-//! what a detector made of it.
+//! what a detector made of it. A few are on the page, more wait in a `<template>` until a class is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use equipoise_data::{Category, Dataset, Group, ImageRecord};
+use equipoise_data::{Category, Dataset, Group, ImageId, ImageRecord};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 
@@ -25,8 +27,12 @@ const SHARES: [(Group, usize); 3] = [(Group::Rare, 8), (Group::Common, 3), (Grou
 /// Longer side of an embedded picture in pixels.
 const SIDE: u32 = 448;
 const QUALITY: u8 = 82;
-/// Embedded pictures together, in bytes: the page stays under 4 MB with room for figures and tables.
+/// Embedded pictures on the page together, in bytes.
 const BUDGET: usize = 2_400_000;
+/// The pictures that wait are smaller, and have a budget of their own.
+const WAITING_SIDE: u32 = 288;
+const WAITING_QUALITY: u8 = 74;
+const WAITING_BUDGET: usize = 2_400_000;
 /// Width of a panel on the screen, which decides how large text is on the picture.
 const PANEL: f64 = 340.0;
 
@@ -38,19 +44,17 @@ pub(super) fn gallery(input: &ReportInput, contenders: &[Contender]) -> Option<S
         .chain(challenger(contenders))
         .filter_map(|c| Some((c.title.as_str(), *c.runs.iter().find(|run| !run.detections.is_empty())?)))
         .collect();
-    let (mut used, mut bytes, mut broken) = (0, 0, Vec::new());
-    let (mut pictures, mut cards) = (String::new(), String::new());
-    for (class, image) in if pair.is_empty() { Vec::new() } else { choice(input.train, input.val) } {
-        match embedded(image) {
+    let mut broken = Vec::new();
+    let chosen = if pair.is_empty() { Vec::new() } else { choice(input.train, input.val) };
+    let mut used: BTreeSet<ImageId> = BTreeSet::new();
+    let (mut pictures, mut cards, mut bytes) = (String::new(), String::new(), 0);
+    for (class, image) in chosen {
+        match embedded(image, SIDE, QUALITY) {
             Err(reason) => broken.push(format!("{} ({reason})", image.path.display())),
             Ok(picture) if bytes + picture.len() <= BUDGET => {
                 bytes += picture.len();
-                used += 1;
-                let (w, h) = (image.width, image.height);
-                pictures += &format!(
-                    "<image id=\"pic{}\" width=\"{w}\" height=\"{h}\" preserveAspectRatio=\"none\" href=\"{picture}\"/>\n",
-                    image.id.0
-                );
+                used.insert(image.id);
+                pictures += &element(image, &picture);
                 cards += &card(input, class, image, &pair);
             }
             Ok(_) => break,
@@ -61,13 +65,60 @@ pub(super) fn gallery(input: &ReportInput, contenders: &[Contender]) -> Option<S
     } else {
         format!("<p class=\"aside\">Left out, since they cannot be read: {}.</p>\n", text(broken.join(", ")))
     };
-    if used == 0 {
+    if used.is_empty() {
         return (!left_out.is_empty()).then_some(left_out);
     }
-    let store = format!(
-        "<svg width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\"><defs>\n{pictures}</defs></svg>\n"
-    );
-    Some(format!("{INTRODUCTION}{store}{cards}{left_out}"))
+    let waiting = waiting(input, &pair, used);
+    Some(format!("{INTRODUCTION}{}{cards}{left_out}{waiting}", store(&pictures)))
+}
+
+/// Cards of classes that no picture on the page shows, as far as the budget goes.
+fn waiting(input: &ReportInput, pair: &[(&str, &RunRecord)], mut used: BTreeSet<ImageId>) -> String {
+    let classes = |image: &ImageRecord| image.objects.iter().filter(|o| !o.crowd).map(|o| o.class).collect::<Vec<_>>();
+    let mut first: BTreeMap<usize, &ImageRecord> = BTreeMap::new();
+    let mut covered: BTreeSet<usize> = BTreeSet::new();
+    for image in &input.val.images {
+        if used.contains(&image.id) {
+            covered.extend(classes(image));
+        }
+        for class in classes(image) {
+            first.entry(class).or_insert(image);
+        }
+    }
+    let (mut cards, mut bytes) = (String::new(), 0);
+    for (class, _) in rarest_first(input.train) {
+        let Some(image) = first.get(&class).filter(|image| !covered.contains(&class) && !used.contains(&image.id))
+        else {
+            continue;
+        };
+        // A picture that cannot be read is no loss here: nothing says that every class has one.
+        let Ok(picture) = embedded(image, WAITING_SIDE, WAITING_QUALITY) else { continue };
+        bytes += picture.len();
+        if bytes > WAITING_BUDGET {
+            break;
+        }
+        used.insert(image.id);
+        covered.extend(classes(image));
+        cards += &card(input, class, image, pair).replacen("\n", &format!("\n{}", store(&element(image, &picture))), 1);
+    }
+    if cards.is_empty() { cards } else { format!("<template id=\"waiting\">\n{cards}</template>\n") }
+}
+
+fn element(image: &ImageRecord, picture: &str) -> String {
+    let (id, w, h) = (image.id.0, image.width, image.height);
+    format!("<image id=\"pic{id}\" width=\"{w}\" height=\"{h}\" preserveAspectRatio=\"none\" href=\"{picture}\"/>\n")
+}
+
+/// Pictures are in the page once, and used by every panel that shows them.
+fn store(pictures: &str) -> String {
+    format!("<svg class=\"store\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>\n{pictures}</defs></svg>\n")
+}
+
+/// Classes from the one with the fewest training pictures upwards.
+fn rarest_first(train: &Dataset) -> Vec<(usize, &Category)> {
+    let mut order: Vec<(usize, &Category)> = train.categories.iter().enumerate().collect();
+    order.sort_by_key(|(class, c)| (c.images, c.instances, *class));
+    order
 }
 
 const INTRODUCTION: &str = "<p>The first validation picture of each class, from the class with the fewest training pictures upwards; none is chosen by what \
@@ -77,8 +128,7 @@ a detector made of it. Each detector shows its best claims: as many as there are
 
 /// Classes with their pictures, by group and then rarest first.
 fn choice<'a>(train: &Dataset, val: &'a Dataset) -> Vec<(usize, &'a ImageRecord)> {
-    let mut order: Vec<(usize, &Category)> = train.categories.iter().enumerate().collect();
-    order.sort_by_key(|(class, c)| (c.images, c.instances, *class));
+    let order = rarest_first(train);
     let mut chosen: Vec<(usize, &ImageRecord)> = Vec::new();
     for (group, share) in SHARES {
         let mut left = share;
@@ -98,16 +148,16 @@ fn choice<'a>(train: &Dataset, val: &'a Dataset) -> Vec<(usize, &'a ImageRecord)
 }
 
 /// The picture as a data URI, no larger than it is shown.
-fn embedded(image: &ImageRecord) -> Result<String, String> {
+fn embedded(image: &ImageRecord, side: u32, quality: u8) -> Result<String, String> {
     let mut picture = image::open(&image.path).map_err(|error| error.to_string())?.to_rgb8();
     let longer = picture.width().max(picture.height());
-    if longer > SIDE {
-        let scaled = |side: u32| (side * SIDE / longer).max(1);
+    if longer > side {
+        let scaled = |length: u32| (length * side / longer).max(1);
         picture =
             image::imageops::resize(&picture, scaled(picture.width()), scaled(picture.height()), FilterType::Triangle);
     }
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&picture).map_err(|error| error.to_string())?;
+    JpegEncoder::new_with_quality(&mut jpeg, quality).encode_image(&picture).map_err(|error| error.to_string())?;
     Ok(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)))
 }
 
@@ -123,9 +173,13 @@ fn card(input: &ReportInput, class: usize, image: &ImageRecord, pair: &[(&str, &
         let (state, verdict) = verdict(&claims, class, &category.name);
         panels += &panel(image, title, state, &verdict, &marks);
     }
+    let mut classes: Vec<usize> = image.objects.iter().filter(|o| !o.crowd).map(|o| o.class).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let classes = classes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let pictures = if category.images == 1 { "picture" } else { "pictures" };
     format!(
-        "<article class=\"card\"><h3>{} <span class=\"chip {group}\">{group}</span> <small>{} training {pictures}</small></h3>\n\
+        "<article class=\"card\" data-about=\"{class}\" data-shows=\"{classes}\">\n<h3>{} <span class=\"chip {group}\">{group}</span> <small>{} training {pictures}</small></h3>\n\
          <div class=\"panels\">\n{panels}</div></article>\n",
         text(&category.name),
         thousands(category.images),

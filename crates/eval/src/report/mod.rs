@@ -1,14 +1,19 @@
 //! The report on the long tail: one page that works offline, and its figures as files.
 //!
 //! Everything on the page is computed from the runs' own files. Text out of files is escaped, pictures are inside the page, nothing is fetched. The same
-//! runs give the same bytes.
+//! runs give the same bytes; of two trainings from one seed only the times differ.
+//!
+//! Every figure is a drawing that needs no script. The script adds what a drawing cannot: a ratio that moves through training, a table that is searched, and a
+//! class that is asked for by a click.
 
+mod changes;
 mod classes;
 mod comparison;
 mod gallery;
 mod headline;
 mod leaderboard;
 mod matched;
+mod numbers;
 mod page;
 mod stats;
 mod terminal;
@@ -19,7 +24,9 @@ use equipoise_data::{Dataset, Group};
 
 use crate::error::{EvalError, Result};
 use crate::figure::svg::escape;
-use crate::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curves, median, ratio_over_steps};
+use crate::figure::{
+    Figure, class_ap, class_histogram, gradient_ratio, loss_curves, median, ratio_over_steps, score_curves,
+};
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
 use comparison::contenders;
 
@@ -148,6 +155,8 @@ struct Figures {
     ratio: Option<Figure>,
     steps: Vec<Figure>,
     class_ap: Option<Figure>,
+    changes: Option<Figure>,
+    scores: Option<Figure>,
     losses: Option<Figure>,
     histogram: Option<Figure>,
 }
@@ -162,13 +171,16 @@ impl Figures {
             ratio: gradient_ratio(input.runs),
             steps: steps.collect(),
             class_ap: class_ap(input.runs),
+            changes: changes::figure(input.runs, &contenders),
+            scores: score_curves(input.runs),
             losses: loss_curves(input.runs),
             histogram: class_histogram(input.train),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Figure> {
-        [&self.ratio, &self.class_ap, &self.losses, &self.histogram].into_iter().flatten().chain(&self.steps)
+        let single = [&self.ratio, &self.class_ap, &self.changes, &self.scores, &self.losses, &self.histogram];
+        single.into_iter().flatten().chain(&self.steps)
     }
 }
 
@@ -179,30 +191,35 @@ fn file_stem(run: &RunRecord) -> String {
 
 fn html(input: &ReportInput, figures: &Figures) -> String {
     let contenders = contenders(input.runs);
-    let mut page = page::Page::new(input.title, &headline::sentences(&contenders), &page::facts(input));
+    let (headline, tiles) = (headline::sentences(&contenders), page::tiles(&contenders));
+    let mut page = page::Page::new(input.title, &headline, &tiles, &page::facts(input));
     page.section("result", "Result", &(comparison::table(&contenders) + &page::checks(input)));
     let of = |figure: Option<&Figure>, text: &str| figure.map(|f| page::figure(f, text));
-    page.optional("ratio", "Gradient ratio", of(figures.ratio.as_ref(), RATIO));
-    page.optional("classes-ap", "AP and training pictures", of(figures.class_ap.as_ref(), CLASS_AP));
-    page.optional("gallery", "Pictures", gallery::gallery(input, &contenders));
+    let changes = of(figures.changes.as_ref(), "").unwrap_or_default();
+    let changes = changes + &changes::movers(&contenders).unwrap_or_default();
+    page.optional("changes", "What changed", (!changes.is_empty()).then_some(changes));
+    page.optional("ratio", "Gradient ratio", figures.ratio.as_ref().map(|f| page::moving_ratio(f, RATIO)));
     let steps: Vec<String> =
         figures.steps.iter().enumerate().map(|(at, f)| page::figure(f, if at == 0 { STEPS } else { "" })).collect();
     page.optional("steps", "Ratio over steps", (!steps.is_empty()).then(|| steps.concat()));
+    page.optional("classes-ap", "AP and training pictures", of(figures.class_ap.as_ref(), CLASS_AP));
+    page.optional("table", "Every class", classes::table(input.runs));
+    page.optional("gallery", "Pictures", gallery::gallery(input, &contenders));
+    page.optional("scores", "Scores in training", of(figures.scores.as_ref(), ""));
     page.optional("losses", "Losses", of(figures.losses.as_ref(), ""));
     page.optional("tail", "The long tail", of(figures.histogram.as_ref(), ""));
-    page.optional("table", "Every class", classes::table(input.runs));
-    page.section("settings", "Settings", &page::settings(input));
+    page.section("settings", "Runs", &page::settings(input));
     let notes = page::paragraphs(input.notes) + &page::warnings(input.runs);
     page.optional("notes", "What this is and is not", (!notes.is_empty()).then_some(notes));
     let credits = page::paragraphs(input.credits);
     page.optional("credits", "Credits", (!credits.is_empty()).then_some(credits));
-    page.finish()
+    page.finish(&numbers::element(input.runs, input.train))
 }
 
 const RATIO: &str = "For every class the ledger adds up how hard its logit was pushed up by its own objects (positive) and down by everything else \
 (negative). A class far below 1 has mostly been told “this is not you”. EQL v2 reads this ratio while it trains, and weighs both sides to lift the tail.";
 const CLASS_AP: &str =
-    "Where the tail is lost: classes with few training pictures stand on the left. Hover over a dot for its class.";
+    "Where the tail is lost: classes with few training pictures stand on the left. A click on a dot shows its class.";
 const STEPS: &str = "The same ratio at several moments of training: pale is early, dark is late.";
 
 pub(crate) fn text(value: impl std::fmt::Display) -> String {

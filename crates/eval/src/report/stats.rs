@@ -11,7 +11,7 @@ use crate::figure::{class_histogram, thousands};
 pub fn stats_page(dataset: &Dataset, stats: &Stats) -> String {
     let source = dataset.source.file_name().unwrap_or(dataset.source.as_os_str()).to_string_lossy();
     let title = format!("Data set {source}");
-    let mut page = Page::new(&title, &headline(stats), &facts(stats));
+    let mut page = Page::new(&title, &headline(stats), "", &facts(stats));
     page.optional("tail", "The tail", class_histogram(dataset).map(|drawing| figure(&drawing, "")));
     page.section("groups", "Groups", &groups(stats));
     page.section("boxes", "Boxes", &boxes(&stats.boxes));
@@ -22,7 +22,7 @@ pub fn stats_page(dataset: &Dataset, stats: &Stats) -> String {
     });
     let warnings: String = warnings.collect();
     page.optional("warnings", "What was odd", (!warnings.is_empty()).then(|| format!("<ul>{warnings}</ul>\n")));
-    page.finish()
+    page.finish("")
 }
 
 /// The first sentence is the heading.

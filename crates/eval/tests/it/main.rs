@@ -3,8 +3,10 @@
 mod compare;
 mod detection;
 mod diagnosis;
+mod events;
 mod figure;
 mod files;
+mod live;
 mod open_images;
 mod outcome;
 mod protocol;

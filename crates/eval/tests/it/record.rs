@@ -6,8 +6,8 @@ use equipoise_data::{CategoryId, Group};
 use equipoise_eval::protocol::protocol;
 use equipoise_eval::record::{
     HistoryRow, HistoryWriter, LedgerRow, LedgerWriter, Metrics, RunDir, RunMeta, RunRecord, Timing, ValidationRow,
-    ValidationWriter, class_rows, final_ledger, ledger_steps, read_history, read_validation, snapshot,
-    write_evaluation,
+    ValidationWriter, class_rows, final_ledger, ledger_steps, read_history, read_results, read_validation, result_rows,
+    snapshot, write_evaluation, write_results,
 };
 use equipoise_eval::{EvalError, write_detections};
 
@@ -166,4 +166,34 @@ fn validation_goes_on_and_knows_its_best() {
     // A new run in an old folder starts anew.
     drop(ValidationWriter::resume(&path, 0).unwrap());
     assert!(read_validation(&path, &mut Vec::new()).unwrap().is_empty());
+}
+
+/// Rows where an epoch ends, where it is validated and at the end; each has the mean of the losses since the row before.
+#[test]
+fn results_are_joined_from_the_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::new(folder.path());
+    let validation = |step: u64, ap| ValidationRow { step, epoch: step as f64 / 3.0, ap, ..Default::default() };
+    let mut metrics = Metrics::default();
+    metrics.set("AP", Some(0.5));
+    metrics.set("APr", Some(0.25));
+    let mut run = RunRecord {
+        history: (1..=7).map(row).collect(),
+        validation: vec![validation(2, Some(0.1)), validation(6, None)],
+        metrics: Some(metrics),
+        ..RunRecord::default()
+    };
+    write_results(&dir, &run).unwrap();
+    let rows = read_results(&dir.results(), &mut Vec::new()).unwrap();
+    assert_eq!(rows, result_rows(&run));
+    assert_eq!(rows.iter().map(|row| row.step).collect::<Vec<_>>(), [2, 3, 6, 7]);
+    assert_eq!(rows[0].loss, Some((1.0 + 0.5) / 2.0));
+    assert_eq!(rows[1].loss, Some(1.0 / 3.0));
+    assert_eq!((rows[0].ap, rows[1].ap, rows[2].ap), (Some(0.1), None, None));
+    assert_eq!((rows[3].ap, rows[3].ap_rare, rows[3].lr), (Some(0.5), Some(0.25), Some(0.1)));
+    let text = fs::read_to_string(dir.results()).unwrap();
+    insta::assert_snapshot!(text.lines().next().unwrap(), @"step,epoch,train/loss,train/cls_loss,train/box_loss,train/rpn_cls_loss,train/rpn_box_loss,metrics/AP,metrics/AP50,metrics/APr,metrics/APc,metrics/APf,lr");
+    run.history.clear();
+    assert_eq!(result_rows(&run).iter().map(|row| (row.step, row.loss)).collect::<Vec<_>>(), [(2, None), (6, None)]);
+    assert!(result_rows(&RunRecord::default()).is_empty());
 }

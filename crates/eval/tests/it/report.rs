@@ -132,7 +132,9 @@ fn page(pictures: bool) -> String {
             "gradient_ratio",
             "loss_curves",
             "ratio_over_steps_baseline",
-            "ratio_over_steps_eql_.._v2"
+            "ratio_over_steps_eql_.._v2",
+            "score_curves",
+            "score_difference"
         ]
         .iter()
         .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
@@ -149,9 +151,21 @@ fn page(pictures: bool) -> String {
 fn the_page_is_whole_offline_and_escaped() {
     let html = page(true);
     assert!(html.len() < 4_000_000, "{} bytes", html.len());
-    for section in
-        ["result", "ratio", "classes-ap", "gallery", "steps", "losses", "tail", "table", "settings", "notes", "credits"]
-    {
+    for section in [
+        "result",
+        "changes",
+        "ratio",
+        "steps",
+        "classes-ap",
+        "table",
+        "gallery",
+        "scores",
+        "losses",
+        "tail",
+        "settings",
+        "notes",
+        "credits",
+    ] {
         assert!(
             html.contains(&format!("<section id=\"{section}\">")) && html.contains(&format!("href=\"#{section}\"")),
             "{section}"
@@ -173,7 +187,7 @@ fn the_page_is_whole_offline_and_escaped() {
             && !html.contains("<b>BCE")
             && html.contains("&lt;script&gt;alert(&#39;x&#39;)")
     );
-    assert_eq!(html.matches("<script").count(), 1);
+    assert_eq!(html.matches("<script").count(), 2, "the numbers and the script");
     assert!(html.contains("<span class=\"missed\">never</span>"), "a class that is never claimed is marked");
     balanced(&html);
 }
@@ -197,7 +211,7 @@ fn nothing_is_loaded_from_elsewhere() {
     let addresses = html.matches("://").count();
     assert_eq!(
         addresses,
-        html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count(),
+        html.matches("\"http://www.w3.org/2000/svg\"").count(),
         "only the name of SVG looks like an address"
     );
 }
@@ -206,7 +220,7 @@ fn nothing_is_loaded_from_elsewhere() {
 fn the_gallery_shows_the_rarest_classes_first_and_both_detectors() {
     let html = page(true);
     let gallery = &html[html.find("<section id=\"gallery\">").unwrap()..];
-    let gallery = &gallery[..gallery.find("</section>").unwrap()];
+    let gallery = &gallery[..gallery.find("<template").unwrap_or(gallery.find("</section>").unwrap())];
     let groups: Vec<&str> = gallery
         .split("<h3>")
         .skip(1)
@@ -220,6 +234,80 @@ fn the_gallery_shows_the_rarest_classes_first_and_both_detectors() {
     assert_eq!(gallery.matches("<b>EQL v2</b>").count(), groups.len());
     assert_eq!(gallery.matches("<b>Softmax</b>").count(), 0);
     assert!(gallery.contains("found, score 0.") && gallery.contains(" missed"));
+}
+
+/// The numbers of the script are those of the runs, and every class has a picture where the validation set has one.
+#[test]
+fn the_script_has_the_numbers_and_the_pictures() {
+    let html = page(true);
+    let json = html.split("id=\"numbers\">").nth(1).unwrap().split("</script>").next().unwrap();
+    assert!(!json.contains('<'), "nothing inside can end the element");
+    let numbers: serde_json::Value = serde_json::from_str(json).unwrap();
+    let (train, val) = sets(24, None);
+    let eql = run("eql/../v2", "EQL v2", "eqlv2", 0.5, 1, &train, &val);
+    assert_eq!(numbers["classes"][0][0], "<script>alert('x')</script> & \"co\"");
+    assert_eq!(numbers["classes"][7][3], train.categories[7].instances);
+    let told = &numbers["runs"][1];
+    assert_eq!((&told["label"], told["steps"].as_array().unwrap().len()), (&"EQL v2".into(), 6));
+    let last = eql.ledger.iter().find(|row| row.step == 2000 && row.class_index == 7).unwrap();
+    assert_eq!(told["ratios"][5][7], (last.ratio * 1000.0).round() as u64);
+    assert_eq!(told["weights"][7][0], (last.q * 1000.0).round() as u64);
+    assert_eq!(told["scores"][7][2], eql.classes[7].detections);
+    for class in 0..24 {
+        let shown = html
+            .split("data-shows=\"")
+            .skip(1)
+            .any(|card| card.split('"').next().unwrap().split(' ').any(|shown| shown == class.to_string()));
+        assert!(shown, "class {class} has no picture");
+        assert!(html.contains(&format!("data-class=\"{class}\"")), "class {class} cannot be asked for");
+    }
+}
+
+/// Text on its ground has 4.5 to 1, edges of controls and lines of figures 3 to 1, in both schemes (WCAG 2.2, 1.4.3 and 1.4.11).
+#[test]
+fn colours_stand_out() {
+    let css = include_str!("../../src/report/page.css");
+    let scheme = |at: usize| -> std::collections::BTreeMap<&str, &str> {
+        let block = css.split(":root{").nth(at).unwrap().split('}').next().unwrap();
+        block.split(';').filter_map(|rule| rule.trim().strip_prefix("--")?.split_once(':')).collect()
+    };
+    for (at, name) in [(1, "light"), (2, "dark")] {
+        let colours = scheme(at);
+        let check = |front: &str, back: &str, least: f64| {
+            let ratio = contrast(colours[front], colours[back]);
+            assert!(ratio >= least, "{name}: {front} on {back} is {ratio:.2} to 1");
+        };
+        for front in ["text", "muted", "up", "down", "rare", "common", "frequent", "accent"] {
+            ["paper", "back"].iter().for_each(|back| check(front, back, 4.5));
+        }
+        ["text", "warn"].iter().for_each(|front| check(front, "warnback", 4.5));
+        ["text", "up"].iter().for_each(|front| check(front, "passback", 4.5));
+        check("edge", "paper", 3.0);
+    }
+    let html = page(false);
+    let rules = html.split("screen and (prefers-color-scheme:dark){.").nth(1).unwrap();
+    for run in 0..3 {
+        let dark = rules.split(&format!("s-run{run}{{stroke:")).nth(1).unwrap().split('}').next().unwrap();
+        assert!(contrast(dark, scheme(2)["paper"]) >= 3.0, "{dark}");
+        let class = format!("class=\"s-run{run}\"");
+        let light = html.split(&class).next().unwrap().rsplit("stroke=\"").next().unwrap().split('"').next().unwrap();
+        assert!(contrast(light, "#ffffff") >= 3.0, "{light}");
+    }
+}
+
+/// Contrast of two colours by WCAG 2.2.
+fn contrast(a: &str, b: &str) -> f64 {
+    let luminance = |hex: &str| -> f64 {
+        let hex = hex.trim_start_matches('#');
+        let digits: String = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.into() };
+        let linear = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(0) + 0.7152 * linear(2) + 0.0722 * linear(4)
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
 #[test]
@@ -253,7 +341,7 @@ fn a_report_needs_a_run_and_nothing_more() {
 
 /// Every element that is opened is closed, in order: what a browser would silently repair is a mistake here.
 fn balanced(html: &str) {
-    let void = ["meta", "!doctype"];
+    let void = ["meta", "!doctype", "input"];
     let mut open: Vec<&str> = Vec::new();
     let mut rest = html;
     while let Some(at) = rest.find('<') {

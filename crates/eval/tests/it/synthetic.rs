@@ -5,7 +5,7 @@ use std::path::Path;
 use equipoise_data::{Category, CategoryId, Dataset, GroupThresholds, ImageId, ImageRecord, Object};
 use equipoise_eval::Detection;
 use equipoise_eval::protocol::protocol;
-use equipoise_eval::record::{HistoryRow, LedgerRow, RunMeta, RunRecord, class_rows};
+use equipoise_eval::record::{HistoryRow, LedgerRow, Metrics, RunMeta, RunRecord, Timing, ValidationRow, class_rows};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -54,7 +54,9 @@ pub fn sets(classes: usize, folder: Option<&Path>) -> (Dataset, Dataset) {
             }
         })
         .collect();
-    let images = (0..classes.min(60) as u64 * 2).map(|at| picture(at, classes, folder, &mut rng)).collect();
+    // A set of the size of LVIS has pictures for more than the classes that a page shows.
+    let pictures = if classes > 1000 { 600 } else { classes.min(60) as u64 * 2 };
+    let images = (0..pictures).map(|at| picture(at, classes, folder, &mut rng)).collect();
     let val = Dataset {
         source: "val.json".into(),
         categories: categories.clone(),
@@ -127,8 +129,17 @@ pub fn run(name: &str, title: &str, loss: &str, tail: f64, seed: u64, train: &Da
             batch: 8,
             parameters: 1_234_567,
             protocol: "lvis".into(),
+            version: "0.0.0".into(),
             ..RunMeta::default()
         },
+        recipe: format!("# {title}\nseed = {seed}\n\n[loss]\nname = \"{loss}\"\n"),
+        validation: validation(&evaluation.metrics),
+        timing: Some(Timing {
+            train_seconds: 3700.0,
+            images_per_second: 4.3,
+            peak_memory_bytes: Some(1_200_000_000),
+            ..Timing::default()
+        }),
         history: history(tail, &mut rng),
         ledger: ledger(tail, train, &mut rng),
         classes: class_rows(&evaluation, train),
@@ -136,6 +147,19 @@ pub fn run(name: &str, title: &str, loss: &str, tail: f64, seed: u64, train: &Da
         detections,
         ..RunRecord::default()
     }
+}
+
+/// Five validations on the way to the final scores.
+fn validation(metrics: &Metrics) -> Vec<ValidationRow> {
+    (1..=5_u32)
+        .map(|i| {
+            let share = |value: Option<f64>| value.map(|v| v * f64::from(i) / 5.0);
+            let row = ValidationRow::new(u64::from(i) * 400, f64::from(i) * 1.6, metrics);
+            let [ap, ap50, ap_rare, ap_common, ap_frequent] =
+                [row.ap, row.ap50, row.ap_rare, row.ap_common, row.ap_frequent].map(share);
+            ValidationRow { ap, ap50, ap_rare, ap_common, ap_frequent, ..row }
+        })
+        .collect()
 }
 
 fn skill(category: &Category, tail: f64) -> f64 {
@@ -195,7 +219,10 @@ fn ledger(tail: f64, train: &Dataset, rng: &mut ChaCha8Rng) -> Vec<LedgerRow> {
         let grown = 1.0 - (-(step as f64) / 500.0).exp();
         train.categories.iter().enumerate().map(move |(class_index, category)| (step, grown, class_index, category))
     };
-    [100, 300, 600, 1000, 1500, 2000]
+    // Twenty snapshots where the size of a page is at stake.
+    let few = vec![100, 300, 600, 1000, 1500, 2000];
+    let steps: Vec<u64> = if train.num_classes() > 1000 { (1..=20).map(|i| i * 100).collect() } else { few };
+    steps
         .into_iter()
         .flat_map(at)
         .map(|(step, grown, class_index, category)| {
