@@ -75,7 +75,7 @@ pub fn confusions(case: &Case, outcomes: &Outcomes) -> Vec<Confusion> {
     let mut rows = Vec::new();
     for (class, counts) in counts.into_iter().enumerate() {
         let mut largest: Vec<(ClassIndex, u64)> = counts.into_iter().collect();
-        largest.sort_by_key(|entry| std::cmp::Reverse(entry.1));
+        largest.sort_by_key(|(_, objects)| std::cmp::Reverse(*objects));
         rows.extend(largest.into_iter().take(TOP_CONFUSIONS).map(|pair| row(class, pair)));
     }
     rows
