@@ -185,7 +185,7 @@ pub enum DataError {
         got_height: u32,
     },
     /// Copy-paste was asked for, but there is nothing to cut out.
-    #[error("`{}` has no mask of an object to cut out: `copy_paste` needs `segmentation` in COCO or LVIS JSON; set `loader.copy_paste.chance` to 0 to train without", path.display())]
+    #[error("`{}` has no mask of an object to cut out: `copy_paste` needs `segmentation` in COCO or LVIS JSON, or outlines in YOLO's label files; set `loader.copy_paste.chance` to 0 to train without", path.display())]
     NoMasks {
         /// The data set's file.
         path: PathBuf,

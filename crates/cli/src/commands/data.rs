@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// What no data set of this program holds, and no count of losses can name.
-const BOXES_ONLY: &str = "note  boxes only: masks, key points and fields of other programs are not copied\n";
+const NOT_COPIED: &str = "note  key points and fields of other programs are not copied\n";
 
 /// A data set and its pictures.
 #[derive(clap::Args)]

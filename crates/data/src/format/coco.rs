@@ -76,9 +76,10 @@ impl Format for Coco {
         if source.is_dir() { self.read_split(source, config, "val") } else { self.read(source, config) }
     }
 
-    fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
-        write_json(dataset, to, Flavour::Coco)?;
-        Ok(losses([federated_images(dataset), counts_from_elsewhere(dataset)]))
+    fn write(&self, dataset: &Dataset, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+        let mut lost = write_json(dataset, to, Flavour::Coco, config)?;
+        lost.extend(losses([federated_images(dataset), counts_from_elsewhere(dataset)]));
+        Ok(lost)
     }
 }
 

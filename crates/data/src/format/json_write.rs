@@ -1,16 +1,19 @@
 //! Writing a [`Dataset`] as COCO or LVIS JSON.
 //!
 //! Boxes are written as `[x, y, width, height]` in the fewest digits from which the corners come back bit for bit: a width rounded by
-//! itself moves the right edge.
+//! itself moves the right edge. Masks are written number for number as the source of the data set has them.
 
 use std::{
     io,
     path::{self, Path},
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser};
 
-use crate::{CategoryId, Dataset, Group, ImageId, ImageRecord, Result, write_atomically_with};
+use crate::{
+    CategoryId, Dataset, Group, ImageId, ImageRecord, Lost, Result, WriteConfig, mask::CarriedMasks,
+    write_atomically_with,
+};
 
 /// Which of the two is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +64,31 @@ struct ImageRow<'a> {
 }
 
 #[derive(Serialize)]
-struct AnnotationRow {
+struct AnnotationRow<'a> {
     id: usize,
     image_id: ImageId,
     category_id: CategoryId,
     bbox: [f64; 4],
     area: f64,
     iscrowd: u8,
-    segmentation: [[f64; 0]; 0],
+    segmentation: Shape<'a>,
+}
+
+/// The outline of an object, read while it is written; an empty list without one.
+struct Shape<'a> {
+    masks: Option<&'a CarriedMasks>,
+    image: usize,
+    object: usize,
+}
+
+impl Serialize for Shape<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let outline = self.masks.map_or(Ok(None), |masks| masks.get(self.image, self.object));
+        match outline.map_err(ser::Error::custom)? {
+            Some(outline) => outline.serialize(to),
+            None => [(); 0].serialize(to),
+        }
+    }
 }
 
 /// A list that is made while it is written: a million annotations are never held.
@@ -80,11 +100,13 @@ impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Rows<F> {
     }
 }
 
-/// Writes `dataset` to `to`, whole or not at all.
+/// Writes `dataset` to `to`, whole or not at all, and says which masks are lost.
 ///
 /// A data set that is not federated has every class judged in every picture. LVIS can say so only by listing, in each picture, all
 /// classes without an object there as absent.
-pub fn write_json(dataset: &Dataset, to: &Path, flavour: Flavour) -> Result<()> {
+pub fn write_json(dataset: &Dataset, to: &Path, flavour: Flavour, config: &WriteConfig) -> Result<Vec<Lost>> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let masks = config.masks.then(|| CarriedMasks::read(dataset, folder)).transpose()?;
     write_atomically_with(to, |out| {
         require_finite(dataset)?;
         let folder = path::absolute(to)?.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -92,11 +114,12 @@ pub fn write_json(dataset: &Dataset, to: &Path, flavour: Flavour) -> Result<()> 
         let file = File {
             categories: Rows(|| categories(dataset, flavour)),
             images: Rows(|| dataset.images.iter().zip(&names).map(|(i, name)| image_row(dataset, i, name, flavour))),
-            annotations: Rows(|| annotations(dataset)),
+            annotations: Rows(|| annotations(dataset, masks.as_ref())),
         };
         serde_json::to_writer(&mut *out, &file).map_err(io::Error::from)?;
         out.write_all(b"\n")
-    })
+    })?;
+    Ok(masks.map_or_else(Vec::new, |masks| masks.lost().to_vec()))
 }
 
 fn categories(dataset: &Dataset, flavour: Flavour) -> impl Iterator<Item = CategoryRow<'_>> {
@@ -133,19 +156,21 @@ fn image_row<'a>(dataset: &Dataset, image: &ImageRecord, file_name: &'a str, fla
     }
 }
 
-fn annotations(dataset: &Dataset) -> impl Iterator<Item = AnnotationRow> {
-    let objects = dataset.images.iter().flat_map(|image| image.objects.iter().map(move |object| (image, object)));
-    objects.enumerate().map(|(i, (image, object))| {
+fn annotations<'a>(dataset: &'a Dataset, masks: Option<&'a CarriedMasks>) -> impl Iterator<Item = AnnotationRow<'a>> {
+    let of =
+        |image: usize| dataset.images[image].objects.iter().enumerate().map(move |(at, object)| (image, at, object));
+    let objects = (0..dataset.images.len()).flat_map(of);
+    objects.enumerate().map(move |(i, (image, at, object))| {
         let [x1, y1, x2, y2] = object.bbox;
         let ([x, width], [y, height]) = (start_and_length(x1, x2), start_and_length(y1, y2));
         AnnotationRow {
             id: i + 1,
-            image_id: image.id,
+            image_id: dataset.images[image].id,
             category_id: dataset.categories[object.class].id,
             bbox: [x, y, width, height],
             area: object.area,
             iscrowd: object.crowd.into(),
-            segmentation: [],
+            segmentation: Shape { masks, image, object: at },
         }
     })
 }

@@ -38,8 +38,7 @@ impl Format for Lvis {
         index(source, JsonFile::read(source)?, config, PICTURE_NAMES)
     }
 
-    fn write(&self, dataset: &Dataset, to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
-        write_json(dataset, to, Flavour::Lvis)?;
-        Ok(Vec::new())
+    fn write(&self, dataset: &Dataset, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_json(dataset, to, Flavour::Lvis, config)
     }
 }

@@ -38,6 +38,8 @@ pub(crate) use json::json_error;
 pub(crate) use tally::{
     REPEATED_OBJECTS, UNSEEN_CATEGORIES, advice, is_counted_elsewhere, is_refused, repaired_by_reading,
 };
+pub(crate) use write::Losses;
+pub(crate) use yolo::yolo_outlines;
 
 use crate::{DataError, Dataset, Result};
 

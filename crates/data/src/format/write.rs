@@ -1,6 +1,6 @@
 //! Writing a [`Dataset`] in another format, and saying what that format cannot hold.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
 use super::FORMATS;
 use crate::{Counts, DataError, Dataset, GroupThresholds, Result};
@@ -11,18 +11,59 @@ pub struct WriteConfig {
     /// Copies the pictures where a format keeps them in its own folders (YOLO). Otherwise they are linked, which takes no space; the
     /// links break when the pictures are moved.
     pub copy_pictures: bool,
+    /// Reads the source of the data set once more for its masks and writes them too. Without it boxes are written alone.
+    pub masks: bool,
 }
 
 /// Something in a data set that the format written cannot hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// What it is, as a plural noun phrase: "crowd regions (left out)".
     pub what: &'static str,
     /// How many there were.
     pub count: usize,
+    /// The first of them, where one can be named.
+    pub example: Option<String>,
 }
 
-/// Writes `dataset` in the format of this name to `to`: a new file, or a new folder for `yolo`.
+impl fmt::Display for Lost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.count, self.what)?;
+        self.example.iter().try_for_each(|example| write!(out, ", such as that of {example}"))
+    }
+}
+
+/// Losses counted one by one.
+#[derive(Default)]
+pub struct Losses(Vec<Lost>);
+
+impl Losses {
+    /// Counts one, keeping the first example of its kind.
+    pub fn add(&mut self, what: &'static str, example: impl FnOnce() -> String) {
+        match self.0.iter_mut().find(|lost| lost.what == what) {
+            Some(lost) => lost.count += 1,
+            None => self.0.push(Lost { what, count: 1, example: Some(example()) }),
+        }
+    }
+
+    /// Counts those of another part of the same data.
+    pub fn extend(&mut self, others: &[Lost]) {
+        for other in others {
+            match self.0.iter_mut().find(|lost| lost.what == other.what) {
+                Some(lost) => lost.count += other.count,
+                None => self.0.push(other.clone()),
+            }
+        }
+    }
+}
+
+impl From<Losses> for Vec<Lost> {
+    fn from(losses: Losses) -> Self {
+        losses.0
+    }
+}
+
+/// Writes `dataset` in the format of this name to `to`: a new file, or a new folder for `yolo` and `openimages`; boxes alone, without masks.
 ///
 /// What comes back is what the format cannot hold; reading gives everything else as it was. Pictures keep their paths, relative to the
 /// new file where they lie below its folder; `yolo` links them.
@@ -34,7 +75,7 @@ pub struct Lost {
 /// #     "images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 10, "neg_category_ids": [3]}]}"#)?;
 /// let dataset = equipoise_data::Dataset::read(&from, None)?;
 /// for lost in equipoise_data::write(&dataset, "coco", &to)? {
-///     println!("COCO cannot hold: {} {}", lost.count, lost.what);
+///     println!("COCO cannot hold: {lost}");
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -49,7 +90,7 @@ pub fn write(dataset: &Dataset, format: &str, to: &Path) -> Result<Vec<Lost>> {
 /// Like [`write`], with options.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`]; with masks also those of reading the source of `dataset`.
 pub fn write_with(dataset: &Dataset, format: &str, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
     let Some(found) = FORMATS.iter().find(|f| f.name() == format) else {
         let known: Vec<_> = FORMATS.iter().map(|f| f.name()).collect();
@@ -71,7 +112,7 @@ fn require_other_file(dataset: &Dataset, to: &Path) -> Result<()> {
 /// The losses that there are.
 pub fn losses(found: impl IntoIterator<Item = (&'static str, usize)>) -> Vec<Lost> {
     let found = found.into_iter().filter(|(_, count)| *count > 0);
-    found.map(|(what, count)| Lost { what, count }).collect()
+    found.map(|(what, count)| Lost { what, count, example: None }).collect()
 }
 
 /// Images whose labels are federated, for formats in which every class is labelled everywhere.

@@ -3,7 +3,7 @@
 //! Polygons are kept as 16-bit shares of the picture's sides: for a picture of 640 pixels a step is a hundredth of a pixel, and the training
 //! set of LVIS (1.27 million objects) takes about 250 MB where its JSON has a gigabyte. Run lengths are kept as they are.
 
-use super::{Bitmap, rle};
+use super::{Bitmap, Outline, outline::is_whole, rle};
 use crate::{ClassIndex, Dataset, loader::Map};
 
 /// Words of a share.
@@ -17,15 +17,6 @@ const MOST_PIXELS: u64 = 1 << 28;
 
 /// Shorter objects are not cut out, in pixels of their picture: enlarged they are a smear.
 const LEAST_SIDE: f32 = 8.0;
-
-/// The outline of an object as written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outline {
-    /// Polygons, `[x0, y0, x1, y1, …]` in pixels.
-    Polygons(Vec<Vec<f32>>),
-    /// Run lengths over the whole picture, column by column.
-    Runs(Vec<u32>),
-}
 
 /// Masks by image and object, and the objects that can be cut out by class.
 #[derive(Debug)]
@@ -58,7 +49,10 @@ impl Masks {
         let before = self.words.len();
         let whole = match outline {
             Outline::Polygons(polygons) => self.push_polygons(polygons, sides),
-            Outline::Runs(counts) => self.push_runs(counts, u64::from(record.width) * u64::from(record.height)),
+            Outline::Runs { counts, .. } => {
+                let pixels = u64::from(record.width) * u64::from(record.height);
+                counts.plain().is_some_and(|counts| self.push_runs(&counts, pixels))
+            }
         };
         if !whole {
             self.words.truncate(before);
@@ -73,17 +67,14 @@ impl Masks {
         true
     }
 
-    fn push_polygons(&mut self, polygons: &[Vec<f32>], sides: [f32; 2]) -> bool {
-        let good = |p: &Vec<f32>| {
-            p.len() >= 6 && p.len().is_multiple_of(2) && p.len() < 1 << 16 && p.iter().all(|v| v.is_finite())
-        };
-        if polygons.is_empty() || polygons.len() >= 1 << 16 || !polygons.iter().all(good) {
+    fn push_polygons(&mut self, polygons: &[Vec<f64>], sides: [f32; 2]) -> bool {
+        if !is_whole(polygons) {
             return false;
         }
         self.words.push(polygons.len() as u16);
         for polygon in polygons {
             self.words.push((polygon.len() / 2) as u16);
-            let share = |(at, &v): (usize, &f32)| (v / sides[at % 2] * ONE).round().clamp(0.0, ONE) as u16;
+            let share = |(at, &v): (usize, &f64)| (v as f32 / sides[at % 2] * ONE).round().clamp(0.0, ONE) as u16;
             self.words.extend(polygon.iter().enumerate().map(share));
         }
         true

@@ -9,6 +9,7 @@ mod fixture;
 mod hostile;
 mod loader;
 mod lvis;
+mod masks;
 mod mutations;
 mod open_images;
 mod pictures;

@@ -288,7 +288,7 @@ fn pictures_are_linked_or_copied_and_get_names_of_their_own() {
     }
     for copy_pictures in [false, true] {
         let to = folder.path().join(format!("out-{copy_pictures}"));
-        write_with(&data, "yolo", &to, &WriteConfig { copy_pictures }).unwrap();
+        write_with(&data, "yolo", &to, &WriteConfig { copy_pictures, ..Default::default() }).unwrap();
         let found = Dataset::read(&to, None).unwrap();
         let names: Vec<_> = found.images.iter().map(|i| i.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["A_2.png", "a.png", "b.png"]);

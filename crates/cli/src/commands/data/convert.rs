@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use equipoise_data::{Dataset, FORMATS, Hierarchy, WriteConfig, format_name, write_with, write_yolo};
 
-use super::{BOXES_ONLY, SetArgs};
+use super::{NOT_COPIED, SetArgs};
 use crate::Outcome;
 use crate::commands::train::{note_found, warn};
 use crate::output::print;
@@ -62,7 +62,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         );
         Hierarchy::read(path, &args.set.data)?.expand(&mut dataset);
     }
-    let config = WriteConfig { copy_pictures: args.copy_pictures };
+    let config = WriteConfig { copy_pictures: args.copy_pictures, masks: true };
     let lost = match &args.val {
         Some(path) => {
             let val = Dataset::read_validation(path, None)?;
@@ -80,9 +80,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         args.to,
         args.out.display()
     );
-    text += BOXES_ONLY;
+    text += NOT_COPIED;
     for lost in &lost {
-        text += &format!("lost  {} {}\n", lost.count, lost.what);
+        text += &format!("lost  {lost}\n");
     }
     if args.to == "yolo" && args.val.is_none() {
         text +=

@@ -7,7 +7,7 @@ use equipoise_data::{
     write_with,
 };
 
-use super::{BOXES_ONLY, SetArgs};
+use super::{NOT_COPIED, SetArgs};
 use crate::Outcome;
 use crate::commands::train::note_found;
 use crate::output::{print, print_json, width, wrap};
@@ -28,8 +28,8 @@ pub struct Args {
     /// Leave the pictures unread: much faster, and blind to those that are missing, damaged, of another size or there twice
     #[arg(long)]
     no_pictures: bool,
-    /// Write a repaired copy to this new file, or new folder for yolo and openimages: boxes only, without masks and fields of other
-    /// programs. What needs a decision stays and is listed
+    /// Write a repaired copy to this new file, or new folder for yolo and openimages, without key points and fields of other programs.
+    /// What needs a decision stays and is listed
     #[arg(long, value_name = "OUT", conflicts_with = "val")]
     fix: Option<PathBuf>,
     /// Format of the copy [default: that of the data]
@@ -90,9 +90,9 @@ fn fix(dataset: &mut Dataset, out: &Path, args: &Args) -> anyhow::Result<Outcome
         out.display()
     );
     let repairs = repair(dataset, !args.no_pictures);
-    let lost = write_with(dataset, format, out, &WriteConfig { copy_pictures: args.copy_pictures })?;
+    let lost = write_with(dataset, format, out, &WriteConfig { copy_pictures: args.copy_pictures, masks: true })?;
     let left = examine(dataset, None, !args.no_pictures);
-    let lost = lost.iter().map(|Lost { what, count }| format!("{count} {what}")).collect();
+    let lost = lost.iter().map(Lost::to_string).collect();
     let fixed = Fixed { repairs, left, lost, out: out.to_path_buf() };
     if args.json {
         print_json(&fixed)?;
@@ -120,7 +120,7 @@ fn fixed_text(fixed: &Fixed, format: &str, dataset: &Dataset) -> String {
         dataset.images.len(),
         fixed.out.display()
     );
-    text += BOXES_ONLY;
+    text += NOT_COPIED;
     text.extend(fixed.lost.iter().map(|lost| format!("lost  {lost}\n")));
     if fixed.left.is_empty() {
         return text + "nothing else was found\n";

@@ -17,8 +17,9 @@ use crate::{
     format::{
         boxes::box_area,
         folder::{file_names, new_folder, place},
-        write::{counts_from_elsewhere, losses},
+        write::{Losses, counts_from_elsewhere, losses},
     },
+    mask::each_outline,
     write_atomically_with,
 };
 
@@ -65,7 +66,13 @@ pub fn write_open_images(dataset: &Dataset, to: &Path, config: &WriteConfig) -> 
         if dataset.federated {
             table(&folder.join("train-annotations-human-imagelabels.csv"), |table| labels(table, dataset, &ids))?;
         }
-        Ok(lost(dataset, &ids))
+        let mut lost = lost(dataset, &ids);
+        if config.masks {
+            let mut masks = Losses::default();
+            each_outline(dataset, &mut |found| masks.add("masks", found.name))?;
+            lost.extend(Vec::from(masks));
+        }
+        Ok(lost)
     })
 }
 

@@ -39,15 +39,34 @@ pub type Rows = Vec<Result<Row>>;
 ///
 /// With `key_points`, what follows a box is not read.
 pub fn read_labels(path: &Path, num_classes: usize, key_points: bool) -> Result<Option<Rows>> {
+    read_rows(path, num_classes, key_points, |(row, _)| row)
+}
+
+/// A row and the corners of its outline, `[x0, y0, x1, y1, …]` in parts of the picture's sides; none for a box.
+pub type RowWithOutline = (Row, Option<Vec<f64>>);
+
+/// Like [`read_labels`], with the outlines.
+pub fn read_outlines(path: &Path, num_classes: usize, key_points: bool) -> Result<Option<Vec<Result<RowWithOutline>>>> {
+    let outline = |values: Vec<f64>| (values.len() >= BOX_FIELDS).then_some(values);
+    read_rows(path, num_classes, key_points, |(row, values)| (row, outline(values)))
+}
+
+fn read_rows<T>(
+    path: &Path,
+    num_classes: usize,
+    key_points: bool,
+    take: impl Fn((Row, Vec<f64>)) -> T,
+) -> Result<Option<Vec<Result<T>>>> {
     let text = match read_text(path, MOST_BYTES) {
         Err(DataError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    Ok(Some(lines.map(|(i, line)| row(path, i + 1, line, num_classes, key_points)).collect()))
+    Ok(Some(lines.map(|(i, line)| row(path, i + 1, line, num_classes, key_points).map(&take)).collect()))
 }
 
-fn row(path: &Path, line: usize, text: &str, num_classes: usize, key_points: bool) -> Result<Row> {
+/// A line, and its numbers after the class.
+fn row(path: &Path, line: usize, text: &str, num_classes: usize, key_points: bool) -> Result<(Row, Vec<f64>)> {
     let mut fields: Vec<&str> = text.split_ascii_whitespace().collect();
     if key_points && fields.len() > BOX_FIELDS {
         fields.truncate(BOX_FIELDS);
@@ -74,7 +93,7 @@ fn row(path: &Path, line: usize, text: &str, num_classes: usize, key_points: boo
         [cx, cy, width, height] => corners_of([cx, cy, width, height]),
         _ => extent(&values),
     };
-    Ok(Row { line, class, corners })
+    Ok((Row { line, class, corners }, values))
 }
 
 /// A whole number, which some tools write as `3.0`.
@@ -89,7 +108,7 @@ pub fn corners_of([cx, cy, width, height]: [f64; 4]) -> [f64; 4] {
 }
 
 /// Smallest box around the points `[x0, y0, x1, y1, …]`.
-fn extent(points: &[f64]) -> [f64; 4] {
+pub fn extent(points: &[f64]) -> [f64; 4] {
     let start = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
     points
         .as_chunks::<2>()

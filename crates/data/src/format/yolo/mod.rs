@@ -1,13 +1,14 @@
 //! YOLO: `data.yaml`, folders of pictures and a text file of labels for each (Ultralytics, Roboflow).
 //!
 //! The format holds no sizes, so the header of every picture is read; no ids, so classes count from 0 as in the labels and images from
-//! 1 in the order of their paths; and no crowds, federated lists or mask areas.
+//! 1 in the order of their paths; and no crowds, federated lists or mask areas. A line has a box, or an outline whose extent is the box.
 //!
 //! Trap: a picture without a label file is a picture without objects. With labels in the wrong folder *all* are, so they are counted
 //! among the warnings.
 
 mod config;
 mod labels;
+mod outline;
 mod pictures;
 mod write;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+pub(crate) use self::outline::yolo_outlines;
 pub use self::write::write_yolo;
 use self::{
     config::DataYaml,

@@ -3,10 +3,11 @@
 //! Trap: programs for YOLO find the labels of a picture by its path alone, so a list of pictures that lie elsewhere would get the labels
 //! from there, or none. The pictures must be in the folder, if only as links.
 
-use std::{collections::HashSet, fmt::Write as _, fs, path::Path};
+use std::{collections::HashSet, fmt::Write as _, fs, io, path::Path};
 
 use super::{
     labels::{corners_of, to_pixels},
+    outline::outline_text,
     pictures::is_picture,
 };
 use crate::{
@@ -14,22 +15,25 @@ use crate::{
     format::{
         boxes::box_area,
         folder::{file_names, new_folder, place, written},
-        write::{counts_from_elsewhere, federated_images, losses},
+        write::{Losses, counts_from_elsewhere, federated_images, losses},
     },
+    mask::{CarriedMasks, Outline},
 };
 
 /// Splits that a `data.yaml` can name.
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// Digits after the point of a coordinate; more when the box does not come back from these.
-const DIGITS: usize = 6;
+pub const DIGITS: usize = 6;
 
 /// Writes data sets with the same classes as the splits ("train", "val", "test") of one YOLO data set, in the new folder `to`.
 ///
-/// Crowd regions are left out: YOLO would train on them as objects.
+/// Crowd regions are left out: YOLO would train on them as objects. With [`WriteConfig::masks`] an object with polygons becomes one outline:
+/// several are joined by lines of no width, and corners are moved onto the box, by a pixel at most. Run lengths, and polygons that end
+/// further from the box, are named as lost, and the box is written.
 ///
 /// # Errors
-/// [`DataError::Option`] for another or repeated split, [`DataError::ClassMismatch`], [`DataError::Occupied`] when `to` is a file or a
+/// Those of reading masks, when they are asked for; [`DataError::Option`] for another or repeated split, [`DataError::ClassMismatch`], [`DataError::Occupied`] when `to` is a file or a
 /// folder that is not empty, [`DataError::Io`] when a picture is missing or something cannot be written. Nothing is left then.
 pub fn write_yolo(splits: &[(&str, &Dataset)], to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
     let mut seen = HashSet::new();
@@ -48,17 +52,24 @@ pub fn write_yolo(splits: &[(&str, &Dataset)], to: &Path, config: &WriteConfig) 
 }
 
 fn fill(folder: &Path, splits: &[(&str, &Dataset)], config: &WriteConfig) -> Result<Vec<Lost>> {
-    let mut image_ids = 0;
+    let (mut image_ids, mut lost_masks) = (0, Losses::default());
     for (split, dataset) in splits {
         let [images, labels] = ["images", "labels"].map(|kind| folder.join(kind).join(split));
         for folder in [&images, &labels] {
             fs::create_dir_all(folder).map_err(|e| written(folder, e))?;
         }
+        let masks = config.masks.then(|| CarriedMasks::read(dataset, folder)).transpose()?;
+        lost_masks.extend(masks.as_ref().map_or(&[], |masks| masks.lost()));
         let names = file_names(&dataset.images, &is_picture)?;
-        for (image, name) in dataset.images.iter().zip(&names) {
+        for (at, (image, name)) in dataset.images.iter().zip(&names).enumerate() {
             place(&image.path, &images.join(name), config.copy_pictures)?;
             let file = labels.join(name).with_extension("txt");
-            fs::write(&file, label_lines(image)).map_err(|e| written(&file, e))?;
+            let lines = label_lines(
+                image,
+                |object| masks.as_ref().map_or(Ok(None), |masks| masks.get(at, object)),
+                &mut lost_masks,
+            );
+            lines.and_then(|lines| fs::write(&file, lines)).map_err(|e| written(&file, e))?;
         }
         // A reader counts the images from 1 in the order of their names.
         let mut order: Vec<_> = names.iter().zip(&dataset.images).collect();
@@ -67,7 +78,9 @@ fn fill(folder: &Path, splits: &[(&str, &Dataset)], config: &WriteConfig) -> Res
     }
     let file = folder.join("data.yaml");
     fs::create_dir_all(folder).and_then(|()| fs::write(&file, data_yaml(splits))).map_err(|e| written(&file, e))?;
-    Ok(lost(splits, image_ids))
+    let mut lost = lost(splits, image_ids);
+    lost.extend(Vec::from(lost_masks));
+    Ok(lost)
 }
 
 fn lost(splits: &[(&str, &Dataset)], image_ids: usize) -> Vec<Lost> {
@@ -89,12 +102,35 @@ fn lost(splits: &[(&str, &Dataset)], image_ids: usize) -> Vec<Lost> {
     ])
 }
 
-fn label_lines(image: &ImageRecord) -> String {
-    let objects = image.objects.iter().filter(|object| !object.crowd);
-    objects.fold(String::new(), |mut text, object| {
-        let _ = writeln!(text, "{} {}", object.class, coordinates(object.bbox, [image.width, image.height]));
-        text
-    })
+/// A line for each object: its outline where there is one that YOLO can hold, else its box.
+fn label_lines(
+    image: &ImageRecord,
+    outline: impl Fn(usize) -> io::Result<Option<Outline>>,
+    lost: &mut Losses,
+) -> io::Result<String> {
+    let (mut text, size) = (String::new(), [image.width, image.height]);
+    for (at, object) in image.objects.iter().enumerate().filter(|(_, object)| !object.crowd) {
+        let name = || format!("image {}, box {:?}", image.id.0, object.bbox);
+        let outline = match outline(at)? {
+            Some(Outline::Runs { .. }) => {
+                lost.add("masks as run lengths (the box is kept)", name);
+                None
+            }
+            Some(Outline::Polygons(polygons)) => {
+                let text = outline_text(&polygons, object.bbox, size);
+                if text.is_none() {
+                    lost.add("masks that end more than a pixel from their box (the box is kept)", name);
+                } else if polygons.len() > 1 {
+                    lost.add("masks of several polygons (joined to one by lines of no width)", name);
+                }
+                text
+            }
+            None => None,
+        };
+        let values = outline.unwrap_or_else(|| coordinates(object.bbox, size));
+        let _ = writeln!(text, "{} {values}", object.class);
+    }
+    Ok(text)
 }
 
 /// `cx cy width height` in the fewest digits from which the box comes back bit for bit.
