@@ -25,7 +25,7 @@ impl Progress {
     pub fn task(&self, title: &str, total: u64) -> Task {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(total));
-            let template = "{prefix:<18} {bar:14} {pos}/{len} {msg} {eta}";
+            let template = "{prefix:<18} {bar:14} {pos}/{len} {wide_msg} {eta}";
             bar.set_style(ProgressStyle::with_template(template).expect("the template is fixed"));
             bar.set_prefix(title.to_string());
             bar
@@ -125,7 +125,7 @@ impl Task {
     /// The task is over.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
-            bar.finish();
+            bar.finish_and_clear();
         }
     }
 }
