@@ -4,9 +4,7 @@
 //! smallest mean of the classes, and 0 on background, whose mean is taken as 0 and deviation as 1. The authors' code
 //! (`MCG-NJU/LogN`) uses the moving statistics of a BatchNorm layer with momentum 1e-4; here they are exact.
 
-use burn::tensor::Tensor;
-
-use super::{demand, rescaled, rescaled_f64};
+use super::{Calibration, demand};
 use crate::Result;
 
 /// Smallest variance (authors' code).
@@ -54,43 +52,21 @@ impl LogitStatistics {
     }
 }
 
-/// Logit normalisation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogN {
-    scale: Vec<f64>,
-    shift: Vec<f64>,
-}
-
-impl LogN {
-    /// By mean and variance of the logits, `[K + 1]` each; the last column is background, whose statistics are not used.
-    ///
-    /// # Errors
-    /// When the lists differ in length, are empty, or hold a number that is not finite, or a variance below 0.
-    pub fn new(mean: &[f64], variance: &[f64]) -> Result<Self> {
-        demand(!mean.is_empty(), "mean", "at least the background column", "none")?;
-        demand(mean.len() == variance.len(), "variance", &format!("{} values", mean.len()), variance.len())?;
-        demand(mean.iter().all(|mean| mean.is_finite()), "mean", "finite numbers", format!("{mean:?}"))?;
-        let right = variance.iter().all(|variance| variance.is_finite() && *variance >= 0.0);
-        demand(right, "variance", "finite numbers of at least 0", format!("{variance:?}"))?;
-        let classes = mean.len() - 1;
-        let least = mean[..classes].iter().copied().fold(f64::INFINITY, f64::min);
-        let scale = |variance: &f64| 1.0 / variance.max(LEAST_VARIANCE).sqrt();
-        let scale: Vec<f64> = variance[..classes].iter().map(scale).chain([1.0]).collect();
-        let shift =
-            mean[..classes].iter().zip(&scale).map(|(mean, scale)| (least - mean) * scale).chain([0.0]).collect();
-        Ok(Self { scale, shift })
-    }
-
-    /// Class scores.
-    ///
-    /// # Shapes
-    /// `logits` `[R, K + 1]` → `[R, K]`
-    pub fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
-        rescaled(logits, &self.scale, &self.shift)
-    }
-
-    /// Scores of one row in float64, `[K + 1]` → `[K]`.
-    pub fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
-        rescaled_f64(row, &self.scale, &self.shift)
-    }
+/// Logit normalisation by mean and variance of the logits, `[C]` each; what comes after the `num_classes` classes (background) stays as it is.
+///
+/// # Errors
+/// When the lists differ in length or are shorter than the classes, or hold a number that is not finite, or a variance below 0.
+pub fn logn(mean: &[f64], variance: &[f64], num_classes: usize) -> Result<Calibration> {
+    demand(num_classes > 0 && mean.len() >= num_classes, "mean", "a value for every class", mean.len())?;
+    demand(mean.len() == variance.len(), "variance", &format!("{} values", mean.len()), variance.len())?;
+    demand(mean.iter().all(|mean| mean.is_finite()), "mean", "finite numbers", format!("{mean:?}"))?;
+    let right = variance.iter().all(|variance| variance.is_finite() && *variance >= 0.0);
+    demand(right, "variance", "finite numbers of at least 0", format!("{variance:?}"))?;
+    let least = mean[..num_classes].iter().copied().fold(f64::INFINITY, f64::min);
+    let scale = |variance: &f64| 1.0 / variance.max(LEAST_VARIANCE).sqrt();
+    let mut scale: Vec<f64> = variance[..num_classes].iter().map(scale).collect();
+    let mut shift: Vec<f64> = mean.iter().zip(&scale).map(|(mean, scale)| (least - mean) * scale).collect();
+    scale.resize(mean.len(), 1.0);
+    shift.resize(mean.len(), 0.0);
+    Ok(Calibration::new("logn", None, scale, shift))
 }

@@ -1,36 +1,77 @@
 //! Calibration of scores after training: cheap ways to give rare classes a chance without training anything anew.
 //!
-//! All but [`tau_norm()`], which changes the classifier's weights, take the logits of a softmax head with background in column `K`.
+//! Each of them is a [`Calibration`]: every logit times a scale plus a shift, of which the loss then makes scores as ever. They were
+//! published for a softmax with background in column `K`; on sigmoids they are the same shifts of the logits. [`Calibrated`] is a loss whose
+//! scores are calibrated, so that whatever predicts with a loss predicts with a calibrated one.
 
+mod calibrated;
 mod logit_adjustment;
 mod logn;
 mod norcal;
 mod tau_norm;
 
-pub use logit_adjustment::PostHocLogitAdjustment;
-pub use logn::{LogN, LogitStatistics};
-pub use norcal::NorCal;
+pub use calibrated::Calibrated;
+pub use logit_adjustment::logit_adjustment;
+pub use logn::{LogitStatistics, logn};
+pub use norcal::norcal;
 pub use tau_norm::{TAUS, tau_norm};
 
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
-use crate::{LossError, Result, softmax};
+use crate::{ClassLoss, LossError, Result};
 
-/// Softmax scores of `scale z + shift`, column by column, without the background column: `[R, K + 1]` → `[R, K]`.
-fn rescaled(logits: Tensor<2>, scale: &[f64], shift: &[f64]) -> Tensor<2> {
-    let device = logits.device();
-    let row = |values: &[f64]| {
-        let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-        let columns = values.len();
-        Tensor::<2>::from_data(TensorData::new(values, [1, columns]), (&device, DType::F32))
-    };
-    softmax::scores(logits.cast(FloatDType::F32) * row(scale) + row(shift), true)
+/// A scale and a shift for every logit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Name of the method: norcal, logn, logit-adjustment or tau-norm.
+    pub method: String,
+    /// `gamma` or `tau`; nothing for a method without a parameter.
+    pub parameter: Option<f64>,
+    scale: Vec<f64>,
+    shift: Vec<f64>,
 }
 
-/// [`rescaled`] of one row in float64.
-fn rescaled_f64(row: &[f64], scale: &[f64], shift: &[f64]) -> Vec<f64> {
-    let logits: Vec<f64> = row.iter().zip(scale).zip(shift).map(|((z, scale), shift)| scale * z + shift).collect();
-    softmax::scores_f64(&logits, true)
+impl Calibration {
+    fn new(method: &str, parameter: Option<f64>, scale: Vec<f64>, shift: Vec<f64>) -> Self {
+        Self { method: method.into(), parameter, scale, shift }
+    }
+
+    /// Refuses a head with other logits, and numbers that a damaged file may hold.
+    ///
+    /// # Errors
+    /// When it was made for another number of channels, or holds a number that is not finite.
+    pub fn check(&self, channels: usize) -> Result<()> {
+        let made = self.scale.len();
+        demand(made == channels && self.shift.len() == channels, "calibration", &format!("{channels} channels"), made)?;
+        let finite = self.scale.iter().chain(&self.shift).all(|value| value.is_finite());
+        demand(finite, "calibration", "finite numbers", "others")
+    }
+
+    /// Calibrated class scores: those that `loss` makes of `scale z + shift`.
+    ///
+    /// # Shapes
+    /// `logits` `[R, C]` → `[R, K]`
+    pub fn scores(&self, loss: &dyn ClassLoss, logits: Tensor<2>) -> Tensor<2> {
+        let device = logits.device();
+        let row = |values: &[f64]| {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            let columns = values.len();
+            Tensor::<2>::from_data(TensorData::new(values, [1, columns]), (&device, DType::F32))
+        };
+        loss.scores(logits.cast(FloatDType::F32) * row(&self.scale) + row(&self.shift))
+    }
+
+    /// Calibrated logits of one row in float64, `[C]` → `[C]`.
+    pub fn logits_f64(&self, row: &[f64]) -> Vec<f64> {
+        row.iter().zip(&self.scale).zip(&self.shift).map(|((z, scale), shift)| scale * z + shift).collect()
+    }
+
+    /// Calibrated class scores of one row in float64, `[C]` → `[K]`.
+    pub fn scores_f64(&self, loss: &dyn ClassLoss, row: &[f64]) -> Vec<f64> {
+        loss.scores_f64(&self.logits_f64(row))
+    }
 }
 
 /// An error that names a field unless it is right.

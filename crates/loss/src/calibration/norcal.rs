@@ -4,39 +4,17 @@
 //! `z_j - gamma log n_j` it cannot overflow, which the authors' code (`tydpan/NorCal`) can. Its default of `gamma` is 0, which does
 //! nothing: choose it on the training set; 0.6 is common.
 
-use burn::tensor::Tensor;
-
-use super::{demand, rescaled, rescaled_f64};
+use super::{Calibration, demand};
 use crate::Result;
 
-/// Normalised calibration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NorCal {
-    scale: Vec<f64>,
-    shift: Vec<f64>,
-}
-
-impl NorCal {
-    /// For classes of these image counts, `[K]`; a class without images counts as one.
-    ///
-    /// # Errors
-    /// When `gamma` is not a finite number of at least 0.
-    pub fn new(image_counts: &[u64], gamma: f64) -> Result<Self> {
-        demand(gamma.is_finite() && gamma >= 0.0, "gamma", "a finite number of at least 0", gamma)?;
-        let shift = image_counts.iter().map(|count| -gamma * ((*count).max(1) as f64).ln()).chain([0.0]).collect();
-        Ok(Self { scale: vec![1.0; image_counts.len() + 1], shift })
-    }
-
-    /// Class scores.
-    ///
-    /// # Shapes
-    /// `logits` `[R, K + 1]` → `[R, K]`
-    pub fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
-        rescaled(logits, &self.scale, &self.shift)
-    }
-
-    /// Scores of one row in float64, `[K + 1]` → `[K]`.
-    pub fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
-        rescaled_f64(row, &self.scale, &self.shift)
-    }
+/// Normalised calibration of `channels` logits, the first of which are classes of these image counts, `[K]`; a class without images counts as one.
+///
+/// # Errors
+/// When `gamma` is not a finite number of at least 0, or there are fewer channels than classes.
+pub fn norcal(image_counts: &[u64], channels: usize, gamma: f64) -> Result<Calibration> {
+    demand(gamma.is_finite() && gamma >= 0.0, "gamma", "a finite number of at least 0", gamma)?;
+    demand(image_counts.len() <= channels, "channels", &format!("at least {}", image_counts.len()), channels)?;
+    let mut shift: Vec<f64> = image_counts.iter().map(|count| -gamma * ((*count).max(1) as f64).ln()).collect();
+    shift.resize(channels, 0.0);
+    Ok(Calibration::new("norcal", Some(gamma), vec![1.0; channels], shift))
 }

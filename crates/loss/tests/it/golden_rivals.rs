@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use equipoise_loss::calibration::{LogN, LogitStatistics, NorCal, PostHocLogitAdjustment, TAUS, tau_norm};
+use equipoise_loss::calibration::{self, Calibrated, Calibration, LogitStatistics, TAUS, tau_norm};
 use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, LossStepF64, Memory, TrainingFacts, registry};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -278,55 +278,65 @@ fn post_hoc(name: &str) -> Golden {
     Golden { loss, targets: ClassTargets::from_indices(&[], 8).unwrap(), what: name.into() }
 }
 
-/// Compares the scores of a calibration in both precisions.
-fn calibrated(
-    golden: &Golden,
-    in_f64: impl Fn(&[f64]) -> Vec<f64>,
-    in_f32: impl Fn(burn::tensor::Tensor<2>) -> burn::tensor::Tensor<2>,
-) {
+/// Compares the scores of a calibration of a softmax in both precisions.
+fn calibrated(golden: &Golden, calibration: &Calibration) {
+    let softmax = build("softmax_ce", json!({}), &TrainingFacts::default());
     let logits: Vec<Vec<f64>> = golden.get("/inputs/logits");
     let scores = golden.get::<Vec<Vec<f64>>>("/scores").concat();
-    assert_close(&golden.what, &logits.iter().flat_map(|row| in_f64(row)).collect::<Vec<_>>(), &scores, F64);
-    let got = in_f32(tensor(&logits.concat(), logits[0].len(), &Device::flex()));
-    assert_close(&golden.what, &values(&got), &scores, F32_GRADIENT);
+    let got = logits.iter().flat_map(|row| calibration.scores_f64(&*softmax, row)).collect::<Vec<_>>();
+    assert_close(&golden.what, &got, &scores, F64);
+    let rows = tensor(&logits.concat(), logits[0].len(), &Device::flex());
+    assert_close(&golden.what, &values(&calibration.scores(&*softmax, rows.clone())), &scores, F32_GRADIENT);
     let extreme = [1e4, -1e4, 0.0, 1e4, -1e4, 1e3, -1e3, 5.0, 1e4];
-    assert!(in_f64(&extreme).iter().all(|score| (0.0..=1.0).contains(score)), "{}", golden.what);
+    assert!(
+        calibration.scores_f64(&*softmax, &extreme).iter().all(|score| (0.0..=1.0).contains(score)),
+        "{}",
+        golden.what
+    );
+    // What a checkpoint keeps of it, and the loss that predicts with it.
+    let kept: Calibration = serde_json::from_str(&serde_json::to_string(calibration).unwrap()).unwrap();
+    assert_eq!(&kept, calibration);
+    let loss = Calibrated::new(softmax, kept, 8).unwrap();
+    assert_close(&golden.what, &values(&loss.scores(rows)), &scores, F32_GRADIENT);
+    let other = build("softmax_ce", json!({}), &TrainingFacts::default());
+    assert!(Calibrated::new(other, calibration.clone(), 9).unwrap_err().to_string().contains("10 channels"));
 }
 
 #[test]
 fn norcal() {
     let golden = post_hoc("norcal");
     let counts = golden.facts("/inputs/image_counts", 1).image_counts;
-    let norcal = NorCal::new(&counts, golden.get("/params/gamma")).unwrap();
-    calibrated(&golden, |row| norcal.scores_f64(row), |logits| norcal.scores(logits));
-    let nothing = NorCal::new(&counts, 0.0).unwrap();
-    let plain = build("softmax_ce", json!({}), &TrainingFacts::default());
+    calibrated(&golden, &calibration::norcal(&counts, 9, golden.get("/params/gamma")).unwrap());
+    let nothing = calibration::norcal(&counts, 9, 0.0).unwrap();
     let row = [0.5, -1.0, 2.0, 0.0, 1.0, -3.0, 0.25, 1.5, 3.0];
-    assert_close("gamma 0 changes nothing", &nothing.scores_f64(&row), &plain.scores_f64(&row), 1e-15);
-    assert!(NorCal::new(&counts, f64::NAN).unwrap_err().to_string().contains("gamma"));
+    assert_eq!(nothing.logits_f64(&row), row, "gamma 0 changes nothing");
+    assert!(calibration::norcal(&counts, 9, f64::NAN).unwrap_err().to_string().contains("gamma"));
+    assert!(calibration::norcal(&counts, 7, 0.5).unwrap_err().to_string().contains("at least 8"));
 }
 
 #[test]
 fn post_hoc_logit_adjustment() {
     let golden = post_hoc("logit_adjustment_post_hoc");
     let prior: Vec<f64> = golden.get("/inputs/prior");
-    let adjustment = PostHocLogitAdjustment::new(&prior, golden.get("/params/tau")).unwrap();
-    calibrated(&golden, |row| adjustment.scores_f64(row), |logits| adjustment.scores(logits));
+    let adjustment = calibration::logit_adjustment(&prior, golden.get("/params/tau")).unwrap();
+    calibrated(&golden, &adjustment);
+    let softmax = build("softmax_ce", json!({}), &TrainingFacts::default());
     let times: Vec<f64> = prior.iter().map(|part| 7.0 * part).collect();
     let row = [0.5, -1.0, 2.0, 0.0, 1.0, -3.0, 0.25, 1.5, 3.0];
-    let other = PostHocLogitAdjustment::new(&times, 1.0).unwrap();
-    assert_close("a factor changes nothing", &other.scores_f64(&row), &adjustment.scores_f64(&row), 1e-14);
-    assert!(PostHocLogitAdjustment::new(&[0.5, 0.0], 1.0).unwrap_err().to_string().contains("prior"));
+    let other = calibration::logit_adjustment(&times, 1.0).unwrap();
+    let [mine, its] = [&adjustment, &other].map(|calibration| calibration.scores_f64(&*softmax, &row));
+    assert_close("a factor changes nothing", &its, &mine, 1e-14);
+    assert!(calibration::logit_adjustment(&[0.5, 0.0], 1.0).unwrap_err().to_string().contains("prior"));
 }
 
 #[test]
 fn logn() {
     let golden = post_hoc("logn");
     let (mean, variance): (Vec<f64>, Vec<f64>) = (golden.get("/inputs/mean"), golden.get("/inputs/variance"));
-    let logn = LogN::new(&mean, &variance).unwrap();
-    calibrated(&golden, |row| logn.scores_f64(row), |logits| logn.scores(logits));
-    assert!(LogN::new(&mean, &variance[1..]).unwrap_err().to_string().contains("expected 9 values, got 8"));
-    assert!(LogN::new(&[], &[]).is_err() && LogN::new(&[0.0], &[-1.0]).is_err());
+    calibrated(&golden, &calibration::logn(&mean, &variance, 8).unwrap());
+    let short = calibration::logn(&mean, &variance[1..], 8).unwrap_err().to_string();
+    assert!(short.contains("expected 9 values, got 8"));
+    assert!(calibration::logn(&[], &[], 0).is_err() && calibration::logn(&[0.0], &[-1.0], 1).is_err());
 }
 
 #[test]
@@ -347,14 +357,25 @@ fn statistics_of_logits_are_exact() {
 fn tau_normalisation() {
     let golden = post_hoc("tau_norm");
     let weights: Vec<Vec<f64>> = golden.get("/inputs/weights");
-    let dimensions = weights[0].len();
+    let (classes, dimensions) = (weights.len(), weights[0].len());
+    // Features that are 1 in one dimension and 0 in the others read a column of the weights.
+    let column = |rows: &[Vec<f64>], at: usize| rows.iter().map(|row| row[at]).collect::<Vec<_>>();
+    let by_dimension: Vec<f64> = (0..dimensions).flat_map(|at| column(&weights, at)).collect();
+    let bias: Vec<f64> = (0..classes).map(|class| class as f64 - 2.0).collect();
     let after: BTreeMap<String, Vec<Vec<f64>>> = golden.get("/weights_after");
     assert_eq!(after.len(), 2);
     for (tau, expected) in after {
-        let got = tau_norm(&weights.concat(), dimensions, tau.parse().unwrap()).unwrap();
-        assert_close("weights", &got, &expected.concat(), F64);
+        let normed = tau_norm(&by_dimension, &bias, classes, tau.parse().unwrap()).unwrap();
+        for at in 0..dimensions {
+            let logits: Vec<f64> = column(&weights, at).iter().zip(&bias).map(|(w, b)| w + b).collect();
+            assert_close("weights", &normed.logits_f64(&logits), &column(&expected, at), 1e-12);
+        }
+        // The same classifier with its last row as background, which stays.
+        let normed = tau_norm(&by_dimension, &bias, classes - 1, tau.parse().unwrap()).unwrap();
+        assert_eq!(normed.logits_f64(&bias)[classes - 1], bias[classes - 1]);
     }
-    assert_eq!(tau_norm(&[0.0, 0.0, 3.0, 4.0], 2, 1.0).unwrap(), [0.0, 0.0, 0.6, 0.8]);
-    assert!(tau_norm(&[1.0; 3], 2, 1.0).is_err() && tau_norm(&[1.0; 2], 0, 1.0).is_err());
+    let zero = tau_norm(&[0.0, 3.0, 0.0, 4.0], &[0.0, 0.0], 2, 1.0).unwrap();
+    assert_eq!(zero.logits_f64(&[0.0, 5.0]), [0.0, 1.0]);
+    assert!(tau_norm(&[1.0; 3], &[0.0; 2], 2, 1.0).is_err() && tau_norm(&[], &[], 1, 1.0).is_err());
     assert_eq!((TAUS[0], TAUS[10], TAUS[20]), (0.0, 1.0, 2.0));
 }
