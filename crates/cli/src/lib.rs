@@ -4,6 +4,7 @@
 //!
 //! Exit codes: 0 fine, 1 a gate failed, 2 an error (its message, then `cause:` lines), 130 stopped by Ctrl-C.
 
+mod calibrate;
 mod cells;
 mod commands;
 mod device;

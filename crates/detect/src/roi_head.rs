@@ -1,6 +1,6 @@
 //! The box head of a two-stage detector: pooled regions in, class logits and box deltas out (arXiv 1504.08083, 1612.03144).
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 use equipoise_loss::{ClassLoss, ClassTargets, Classifier, Label};
 use rand_chacha::ChaCha8Rng;
@@ -43,6 +43,8 @@ pub struct RoiHeadConfig {
     pub federated: bool,
     /// Deviation of the classifier's initial weights.
     pub classifier_std: f64,
+    /// Whether each logit has a factor of its own, which starts at 1: what the second stage of LWS learns (arXiv 1910.09217).
+    pub class_scales: bool,
 }
 
 impl Default for RoiHeadConfig {
@@ -61,6 +63,7 @@ impl Default for RoiHeadConfig {
             class_specific_boxes: true,
             federated: false,
             classifier_std: 0.01,
+            class_scales: false,
         }
     }
 }
@@ -72,6 +75,8 @@ pub struct RoiHead {
     hidden2: Linear,
     classifier: Linear,
     deltas: Linear,
+    /// `[C]`
+    scales: Option<Param<Tensor<1>>>,
     #[module(skip)]
     config: RoiHeadConfig,
     #[module(skip)]
@@ -100,6 +105,7 @@ impl RoiHead {
             hidden2: Linear::he(init, config.hidden, config.hidden),
             classifier: Linear::new(init, config.hidden, config.classifier_std, loss.bias_init(num_classes)),
             deltas: Linear::new(init, config.hidden, 0.001, vec![0.0; 4 * sets]),
+            scales: config.class_scales.then(|| init.values(vec![1.0; loss.channels(num_classes)])),
             config,
             num_classes,
             kind: loss.classifier(),
@@ -162,9 +168,13 @@ impl RoiHead {
 
     /// Class logits `[R, C]` of features.
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
-        match self.kind {
+        let logits = match self.kind {
             Classifier::Linear => self.classifier.forward(features),
             Classifier::Normalized { temperature } => self.classifier.forward_normalized(features, temperature),
+        };
+        match &self.scales {
+            Some(scales) => logits * scales.val().unsqueeze(),
+            None => logits,
         }
     }
 

@@ -10,6 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_data::{ClassList, Dataset, write_atomically};
 use equipoise_detect::FasterRcnn;
 use equipoise_detect::weights::{self, Weight, Weights};
+use equipoise_eval::diagnosis::Thresholds;
+use equipoise_loss::calibration::{Calibrated, Calibration};
 use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,12 @@ pub struct CheckpointState {
     pub window: Window,
     /// The training pictures.
     pub data: DataMark,
+    /// How scores are calibrated, where that was decided after training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// From which score on a detection of a class is worth showing, where that was decided after training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
 }
 
 /// What a data set is told by: enough to refuse another one, whose order of pictures would be another.
@@ -152,6 +160,12 @@ impl Checkpoint {
         }
         let loss = self.state.recipe.loss.build(&self.state.facts).map_err(|error| error.to_string())?;
         self.state.ledger.serves(&*loss).map_err(|error| error.to_string())?;
+        if let Some(calibration) = &self.state.calibration {
+            calibration.check(loss.channels(classes)).map_err(|error| error.to_string())?;
+        }
+        if let Some(thresholds) = self.state.thresholds.as_ref().filter(|t| t.classes.len() != classes) {
+            return Err(format!("it has thresholds for {} classes of {classes}", thresholds.classes.len()));
+        }
         for (part, tensors) in [("velocity", &self.velocity), ("average", &self.average)] {
             let fits = |(name, weight): &(&String, &Weight)| {
                 self.model.get(*name).is_some_and(|model| model.values.len() == weight.values.len())
@@ -198,7 +212,7 @@ impl Checkpoint {
         Err(TrainError::Checkpoint { path: path.to_path_buf(), reason })
     }
 
-    /// The detector for inference, with the averaged weights where there are any, and its loss.
+    /// The detector for inference, with the averaged weights where there are any, and its loss, whose scores are calibrated where the checkpoint says how.
     ///
     /// # Errors
     /// When recipe and weights do not fit.
@@ -206,7 +220,12 @@ impl Checkpoint {
         let loss = self.state.recipe.loss.build(&self.state.facts)?;
         let device = device.clone().inner();
         let recipe = &self.state.recipe;
-        let fresh = FasterRcnn::new(&recipe.detector, self.state.classes.ids.len(), &*loss, recipe.seed, &device)?;
+        let classes = self.state.classes.ids.len();
+        let fresh = FasterRcnn::new(&recipe.detector, classes, &*loss, recipe.seed, &device)?;
+        let loss = match &self.state.calibration {
+            Some(calibration) => Box::new(Calibrated::new(loss, calibration.clone(), classes)?),
+            None => loss,
+        };
         Ok((weights::with_weights(fresh, self.clone().scored_weights(), |_| false)?, loss))
     }
 

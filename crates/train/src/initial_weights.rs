@@ -4,9 +4,10 @@ use std::path::Path;
 
 use equipoise_detect::weights::{self, Weights};
 use equipoise_detect::{FasterRcnn, torchvision};
+use equipoise_loss::ClassLoss;
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::{Result, TrainError};
+use crate::{Decouple, Result, TrainError};
 
 /// Weights of the light backbone, made by `equipoise weights pretrain` on crops of single drawings, as f16.
 const LIGHT: &[u8] = include_bytes!("../weights/light.safetensors");
@@ -33,6 +34,25 @@ pub fn load(detector: FasterRcnn, name: &str) -> Result<FasterRcnn> {
     };
     new.retain(|name, weight| !resized(name, &weight.shape));
     weights::with_weights(detector, new, |missing| !missing.starts_with("backbone."))
+        .map_err(|error| TrainError::InitialWeights { name: name.to_string(), reason: error.to_string() })
+}
+
+/// Puts the weights of the run `name` into a detector for the second stage of a decoupled training.
+///
+/// # Errors
+/// When the run cannot be read, or has other classes, another detector, or a classifier that the method cannot work with.
+pub fn load_first_stage(
+    detector: FasterRcnn,
+    name: &str,
+    decouple: Decouple,
+    loss: &dyn ClassLoss,
+    num_classes: usize,
+) -> Result<FasterRcnn> {
+    let mut new = read(name)?;
+    new.retain(|name, _| !decouple.method.forgets(name));
+    decouple.apply(&mut new, loss, num_classes)?;
+    // What the first stage does not have is what the second brings: a classifier or scales.
+    weights::with_weights(detector, new, |missing| decouple.method.brings(missing))
         .map_err(|error| TrainError::InitialWeights { name: name.to_string(), reason: error.to_string() })
 }
 

@@ -42,15 +42,18 @@ impl Learner {
     /// When recipe and weights do not fit, or the loss needs facts that are not there.
     pub fn new(recipe: Recipe, num_classes: usize, facts: TrainingFacts, device: &Device) -> Result<Self> {
         check_frozen(&recipe)?;
-        let weights = recipe.weights.clone();
-        Self::fresh(recipe, num_classes, facts, device, |detector| initial_weights::load(detector, &weights))
+        let (weights, decouple) = (recipe.weights.clone(), recipe.decouple);
+        Self::fresh(recipe, num_classes, facts, device, |detector, loss| match decouple {
+            None => initial_weights::load(detector, &weights),
+            Some(decouple) => initial_weights::load_first_stage(detector, &weights, decouple, loss, num_classes),
+        })
     }
 
     /// The learner of a checkpoint.
     pub(crate) fn from_checkpoint(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
         let CheckpointState { recipe, step, facts, ledger, classes, .. } = checkpoint.state;
         let model = checkpoint.model;
-        let fresh = Self::fresh(recipe, classes.ids.len(), facts, device, |detector| {
+        let fresh = Self::fresh(recipe, classes.ids.len(), facts, device, |detector, _| {
             Ok(weights::with_weights(detector, model, |_| false)?)
         })?;
         Ok(Self {
@@ -68,16 +71,21 @@ impl Learner {
         num_classes: usize,
         facts: TrainingFacts,
         device: &Device,
-        load: impl FnOnce(FasterRcnn) -> Result<FasterRcnn>,
+        load: impl FnOnce(FasterRcnn, &dyn ClassLoss) -> Result<FasterRcnn>,
     ) -> Result<Self> {
         let device = device.clone().autodiff();
         let loss = recipe.loss.build(&facts)?;
         let detector = FasterRcnn::new(&recipe.detector, num_classes, &*loss, recipe.seed, &device)?;
         check_stride(&recipe, &detector)?;
+        let detector = load(detector, &*loss)?;
+        let detector = match recipe.decouple {
+            Some(decouple) => decouple.method.freeze(detector),
+            None => detector,
+        };
         Ok(Self {
             recipe,
             device,
-            detector: Some(load(detector)?),
+            detector: Some(detector),
             ledger: GradientLedger::of(&*loss, num_classes),
             loss,
             facts,

@@ -2,12 +2,14 @@
 
 mod average;
 mod checkpoint;
+mod decouple;
 mod error;
 mod initial_weights;
 mod learner;
 mod predict;
 pub mod pretrain;
 mod recipe;
+mod row_statistics;
 mod schedule;
 mod sgd;
 mod stream;
@@ -15,9 +17,11 @@ mod trainer;
 mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointState, DataMark};
+pub use decouple::{Decouple, DecoupleMethod};
 pub use error::{Result, TrainError};
 pub use learner::{Learned, Learner};
 pub use predict::Predictor;
 pub use recipe::{LedgerCommit, LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};
+pub use row_statistics::RowStatistics;
 pub use trainer::{StepReport, Trainer, ledger_rows};
 pub use window::Window;

@@ -7,7 +7,7 @@ use equipoise_detect::{DetectConfig, FasterRcnnConfig};
 use equipoise_loss::{ClassLoss, Head, TrainingFacts, registry};
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, TrainError};
+use crate::{Decouple, Result, TrainError};
 
 /// Every parameter of a run. What a file leaves out has the default of its part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Recipe {
     pub save_every: u64,
     /// Epochs between validations during the run, whose best by AP is kept in `checkpoints/best`; 0 scores at the end alone.
     pub validate_every: f64,
+    /// The second stage of a decoupled training on the run that `weights` names; nothing for an ordinary training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decouple: Option<Decouple>,
     /// The classification loss.
     pub loss: LossRecipe,
     /// The sampler.
@@ -66,6 +69,7 @@ impl Default for Recipe {
             log_every: 10,
             save_every: 500,
             validate_every: 0.0,
+            decouple: None,
             loss: LossRecipe::default(),
             sampler: SamplerRecipe::default(),
             optimizer: OptimizerConfig::default(),
@@ -264,6 +268,7 @@ impl Recipe {
         require(finite(self.validate_every, 0.0, 1e6), "validate_every", "at least 0")?;
         require(self.log_every > 0, "log_every", "at least 1")?;
         self.loss.check_head()?;
+        self.decouple.map_or(Ok(()), |decouple| decouple.check(self))?;
         let (optimizer, schedule) = (&self.optimizer, &self.schedule);
         require(finite(optimizer.lr, 0.0, 1e3), "optimizer.lr", "a finite number of at least 0")?;
         require(finite(optimizer.momentum, 0.0, 1.0), "optimizer.momentum", "0 to 1")?;

@@ -85,17 +85,14 @@ impl Trainer {
         };
         meta.write(&dir.meta())?;
         let (history, snapshots) = (HistoryWriter::create(&dir.history())?, LedgerWriter::create(&dir.ledger())?);
-        Ok(Self {
-            stream,
-            classes: ClassList::of(&dataset),
-            window: Window::default(),
-            learner,
-            dataset,
-            dir,
-            total_steps,
-            history,
-            snapshots,
-        })
+        let classes = ClassList::of(&dataset);
+        let window = Window::default();
+        let trainer = Self { stream, classes, window, learner, dataset, dir, total_steps, history, snapshots };
+        if total_steps == 0 {
+            // What no step follows is done.
+            trainer.save()?;
+        }
+        Ok(trainer)
     }
 
     /// Goes on with the run in `dir` from its last checkpoint, with the recipe that the checkpoint holds.
@@ -210,6 +207,8 @@ impl Trainer {
             ledger: self.ledger().clone(),
             window: self.window.clone(),
             data: DataMark::of(&self.dataset),
+            calibration: None,
+            thresholds: None,
         };
         self.learner.checkpoint(state)
     }
@@ -288,6 +287,9 @@ fn whole_steps(recipe: &Recipe, dataset: &Dataset) -> u64 {
 }
 
 fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {
+    if recipe.decouple.is_some_and(|decouple| !decouple.method.trains()) {
+        return Ok(0);
+    }
     let steps = whole_steps(recipe, dataset);
     if dataset.images.len() < recipe.batch || steps == 0 {
         let (path, batch) = (dataset.source.clone(), recipe.batch);

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use equipoise_data::{Dataset, GroupThresholds};
 use equipoise_eval::compare::{ImageComparison, PairedDifference, compare_on_images};
-use equipoise_eval::diagnosis::diagnose;
+use equipoise_eval::diagnosis::{Thresholds, diagnose};
 use equipoise_eval::protocol::{Evaluation, Groups, Hierarchy, LabelledScore, Options, outcomes, protocol};
 use equipoise_eval::record::{Metrics, RunDir, RunMeta, final_ledger, read_ledger, write_diagnosis, write_evaluation};
 use equipoise_eval::{Case, Shape};
 use serde::Serialize;
 
+use self::after::CalibrationJson;
 use self::gate::Gate;
 use crate::Outcome;
+use crate::calibrate::Asked;
 use crate::commands::train::warn;
+use crate::device::DeviceArgs;
 use crate::output::{print, print_json};
 use crate::run_data::RunData;
 
+mod after;
 mod gate;
 mod text;
 
@@ -65,12 +69,24 @@ pub struct Args {
     /// End with 1 when a metric is below a fraction; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = gate::parse)]
     fail_under: Vec<Gate>,
+    /// Calibrate the scores of the run, predict anew and compare: norcal, logn, logit-adjustment or tau-norm, with a parameter (norcal=0.6) or one
+    /// that is chosen on training pictures; none for the scores as trained
+    #[arg(long, value_name = "METHOD[=VALUE]", value_parser = crate::calibrate::parse, conflicts_with_all = ["dt", "masks"])]
+    calibrate: Option<Asked>,
+    /// Find for each class the score from which on this fraction of its detections is right, for pictures that can be read
+    #[arg(long, value_name = "PRECISION", value_parser = after::precision)]
+    thresholds: Option<f64>,
+    /// Keep calibration and thresholds in the checkpoint of the run, where `predict` uses them
+    #[arg(long)]
+    store: bool,
     /// Write metrics.json, scores.json and classes.csv into this folder, and for boxes tail.csv and diagnosis.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// Reads `RARE,COMMON`.
@@ -139,6 +155,10 @@ struct EvaluationJson<'a> {
     scores: &'a [LabelledScore],
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<AgainstJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<CalibrationJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thresholds: Option<&'a Thresholds>,
 }
 
 #[derive(Serialize)]
@@ -169,8 +189,9 @@ impl AgainstJson {
 }
 
 /// Runs the command.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    let inputs = args.inputs()?;
+pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
+    args.device.start_threads()?;
+    let mut inputs = args.inputs()?;
     // Before anything large is read: a wrong name should not cost a minute.
     let protocol = protocol(&inputs.protocol)?;
     if args.against.is_some() && protocol.name() == "openimages" {
@@ -179,6 +200,25 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut truth = Dataset::read_validation(&inputs.truth, None)?;
     let groups = regroup(&mut truth, &inputs, args.groups)?;
     warn(&truth);
+    let mut calibrated = None;
+    if args.calibrate.is_some() || args.thresholds.is_some() || args.store {
+        let run = after::check(args.run.as_deref(), args.masks)?.to_path_buf();
+        if args.calibrate.is_none() && args.thresholds.is_none() {
+            bail!("--store keeps what --calibrate and --thresholds decide; give one of them");
+        }
+        if let Some(asked) = args.calibrate {
+            let (out, name) = (args.out.as_deref(), protocol.name());
+            let Some(made) = after::calibrate(&run, asked, &truth, name, out, &args.device)? else {
+                return Ok(Outcome::Stopped);
+            };
+            args.out = Some(made.out.clone());
+            // What there was before is what a calibration is measured by.
+            let before = std::mem::replace(&mut inputs.detections, made.detections.clone());
+            let comparable = protocol.name() != "openimages" && made.chosen.calibration.is_some();
+            args.against = args.against.take().or(comparable.then_some(before));
+            calibrated = Some(made);
+        }
+    }
     let shape = if args.masks { Shape::Masks } else { Shape::Boxes };
     let case = Case::read(&truth, &inputs.detections, shape)?;
     let options = Options {
@@ -200,6 +240,12 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
+    let thresholds = args.thresholds.map(|precision| Thresholds::at(precision, &outcomes(evaluation.protocol, &case)));
+    if args.store
+        && let Some(run) = &args.run
+    {
+        after::keep(run, calibrated.as_ref(), thresholds.as_ref())?;
+    }
     if args.json {
         print_json(&EvaluationJson {
             protocol: evaluation.protocol,
@@ -208,14 +254,27 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             metrics: &evaluation.metrics,
             scores: &evaluation.labels,
             against: compared.as_ref().map(|(path, compared)| AgainstJson::new(path, &truth, compared)),
+            calibration: calibrated.as_ref().map(|made| CalibrationJson::new(&made.chosen, args.store)),
+            thresholds: thresholds.as_ref(),
         })?;
     } else {
+        if let Some(made) = &calibrated {
+            print(&made.text())?;
+        }
         print(&text::scores(&truth, case.found.len(), &options.groups.to_string(), &evaluation))?;
         if let Some((path, compared)) = &compared {
             print(&text::comparison(&truth, &path.display().to_string(), compared))?;
         }
+        if let Some(thresholds) = &thresholds {
+            print(&after::thresholds_text(&truth, thresholds))?;
+        }
         if let Some(out) = &args.out {
             print(&format!("\nwrote {}\n", out.display()))?;
+        }
+        if args.store
+            && let Some(run) = &args.run
+        {
+            print(&format!("kept in {}; `predict` uses it\n", RunDir::new(run).last_checkpoint().display()))?;
         }
     }
     failed.iter().for_each(|failure| eprintln!("failed: {failure}"));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use equipoise_data::{ClassList, Dataset, ImageId, picture, write_atomically};
+use equipoise_eval::diagnosis::Thresholds;
 use equipoise_eval::{Detection, LabelledBox, annotate, write_detections};
 use equipoise_train::Checkpoint;
 use image::RgbImage;
@@ -41,9 +42,9 @@ pub struct Args {
     /// Where to put the results
     #[arg(long, value_name = "DIR", default_value = "predictions")]
     out: PathBuf,
-    /// Draw boxes that score at least this; detections.json keeps all
-    #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
-    score_threshold: f32,
+    /// Draw boxes that score at least this; detections.json keeps all [default: the thresholds of `eval --thresholds --store`, else 0.3]
+    #[arg(long, value_name = "SCORE")]
+    score_threshold: Option<f32>,
     /// Draw at most this many boxes on a picture, the best
     #[arg(long, value_name = "N", default_value_t = 30)]
     max_boxes: usize,
@@ -68,8 +69,8 @@ struct Summary {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    if !args.score_threshold.is_finite() {
-        bail!("--score-threshold is {}; give a score, 0 to 1", args.score_threshold);
+    if let Some(threshold) = args.score_threshold.filter(|threshold| !threshold.is_finite()) {
+        bail!("--score-threshold is {threshold}; give a score, 0 to 1");
     }
     let device = args.device.device()?;
     args.device.start_threads()?;
@@ -86,10 +87,11 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let results = args.out.join("detections.json");
     write_detections(&results, &detections)?;
     write_atomically(&args.out.join("images.json"), &pictures::list(&dataset)?)?;
-    let drawn = if args.no_pictures { 0 } else { draw(&args, &dataset, &detections)? };
+    let shown = Shown::of(&args, &checkpoint);
+    let drawn = if args.no_pictures { 0 } else { draw(&args, &shown, &dataset, &detections)? };
     let results = results.display().to_string();
     let summary = Summary { pictures: dataset.images.len(), skipped, detections: detections.len(), drawn, results };
-    report(&args, &summary)?;
+    report(&args, &shown, &summary)?;
     Ok(Outcome::Fine)
 }
 
@@ -102,14 +104,48 @@ fn dataset(args: &Args, checkpoint: &Checkpoint) -> anyhow::Result<Dataset> {
     Ok(dataset)
 }
 
+/// Which detections are drawn.
+enum Shown<'a> {
+    Above(f32),
+    ByClass(&'a Thresholds),
+}
+
+impl<'a> Shown<'a> {
+    fn of(args: &Args, checkpoint: &'a Checkpoint) -> Self {
+        match (args.score_threshold, &checkpoint.state.thresholds) {
+            (Some(score), _) => Self::Above(score),
+            (None, Some(thresholds)) => Self::ByClass(thresholds),
+            (None, None) => Self::Above(0.3),
+        }
+    }
+
+    fn shows(&self, class: usize, score: f32) -> bool {
+        match self {
+            Self::Above(least) => score >= *least,
+            Self::ByClass(thresholds) => thresholds.shows(class, f64::from(score)),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Above(least) => format!("score at least {least}"),
+            Self::ByClass(thresholds) => {
+                format!("reach the score of their class at which {} % are right", 100.0 * thresholds.precision)
+            }
+        }
+    }
+}
+
 /// Draws every picture into `pictures/`; returns the number of boxes.
-fn draw(args: &Args, dataset: &Dataset, detections: &[Detection]) -> anyhow::Result<usize> {
+fn draw(args: &Args, shown: &Shown, dataset: &Dataset, detections: &[Detection]) -> anyhow::Result<usize> {
     let folder = args.out.join("pictures");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
     let classes: BTreeMap<_, _> = dataset.categories.iter().enumerate().map(|(class, c)| (c.id, (class, c))).collect();
     let mut boxes: BTreeMap<ImageId, Vec<LabelledBox>> = BTreeMap::new();
-    for detection in detections.iter().filter(|detection| detection.score >= args.score_threshold) {
-        if let Some((class, category)) = classes.get(&detection.category) {
+    for detection in detections {
+        if let Some((class, category)) = classes.get(&detection.category)
+            && shown.shows(*class, detection.score)
+        {
             boxes.entry(detection.image).or_default().push(LabelledBox {
                 bbox: detection.bbox,
                 name: category.name.clone(),
@@ -141,7 +177,7 @@ fn draw_one(picture: &Path, boxes: &[LabelledBox], out: &Path) -> anyhow::Result
     Ok(write_atomically(out, &bytes)?)
 }
 
-fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
+fn report(args: &Args, shown: &Shown, summary: &Summary) -> anyhow::Result<()> {
     if args.json {
         return print_json(summary);
     }
@@ -149,8 +185,7 @@ fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
     let mut text = format!("{detections} detections on {pictures} pictures in {results}\n");
     if !args.no_pictures {
         let folder = args.out.join("pictures");
-        text +=
-            &format!("{drawn} of them score at least {} and are drawn in {}\n", args.score_threshold, folder.display());
+        text += &format!("{drawn} of them {} and are drawn in {}\n", shown.words(), folder.display());
     }
     print(&text)
 }

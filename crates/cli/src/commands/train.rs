@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use burn::tensor::Device;
 use equipoise_data::Dataset;
 use equipoise_eval::record::{RunDir, Timing};
 use equipoise_eval::table::percent;
 use equipoise_loss::registry;
-use equipoise_train::{Recipe, TrainError, Trainer};
+use equipoise_train::{Checkpoint, DecoupleMethod, Recipe, TrainError, Trainer};
 
 use crate::Outcome;
+use crate::calibrate::{self, Calibrator, Tried};
 use crate::device::DeviceArgs;
 use crate::follow::Follower;
 use crate::output::print;
@@ -29,8 +31,8 @@ const RECIPES: [(&str, &str); 3] = [
 /// Train a detector on a COCO or LVIS data set
 #[derive(clap::Args)]
 pub struct Args {
-    /// Annotations to train on: a COCO or LVIS JSON file, or a folder that holds one [default with --resume: as before]
-    #[arg(long, value_name = "PATH", required_unless_present = "resume")]
+    /// Annotations to train on: a COCO or LVIS JSON file, or a folder that holds one [default with --resume and --from: as before]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["resume", "from"])]
     data: Option<PathBuf>,
     /// Folder of the training pictures [default: found beside the annotations]
     #[arg(long, value_name = "DIR")]
@@ -45,6 +47,12 @@ pub struct Args {
     /// a CPU, resnet50 as published for LVIS, demo as that command has it
     #[arg(long, value_name = "FILE|NAME", default_value = "light")]
     recipe: PathBuf,
+    /// Start from the weights of a trained run, with its recipe and, unless named, its data
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "recipe"])]
+    from: Option<PathBuf>,
+    /// Second stage of decoupled training on --from, where the classifier alone learns: crt, lws, tau-norm or bags
+    #[arg(long, value_name = "METHOD", requires = "from", value_parser = DecoupleMethod::ALL.map(|(name, _)| name))]
+    decouple: Option<String>,
     /// Loss (see `equipoise losses`)
     #[arg(long, value_name = "NAME")]
     loss: Option<String>,
@@ -95,17 +103,60 @@ impl Args {
         flag("loader.image_size", self.imgsz.map(|size| size.to_string()));
         flag("seed", self.seed.map(|seed| seed.to_string()));
         overrides.extend(self.overrides.iter().cloned());
-        named_recipe(&self.recipe, &overrides)
+        let Some(from) = &self.from else { return named_recipe(&self.recipe, &overrides) };
+        let path = RunDir::new(from).recipe();
+        if !path.is_file() {
+            bail!("--from: `{}` is not a run directory: it has no `recipe.toml`", from.display());
+        }
+        // The flags win over what the method asks for.
+        let mut first = vec![format!("weights={:?}", from.display().to_string())];
+        first.extend(self.decouple().iter().flat_map(|method| method.overrides()));
+        first.append(&mut overrides);
+        Ok(Recipe::read(&path, &first)?)
+    }
+
+    fn decouple(&self) -> Option<DecoupleMethod> {
+        let name = self.decouple.as_deref()?;
+        DecoupleMethod::ALL.iter().find(|(known, _)| *known == name).map(|(_, method)| *method)
+    }
+
+    /// The exponent of tau-normalisation, chosen on training pictures unless the user named one; `None` when the user stopped it.
+    fn choose_tau(&self, recipe: &mut Recipe, train: &Dataset, device: &Device) -> anyhow::Result<Option<()>> {
+        let (Some(from), Some(decouple)) = (&self.from, &mut recipe.decouple) else { return Ok(Some(())) };
+        let named = self.overrides.iter().any(|item| item.trim_start().starts_with("decouple"));
+        if decouple.method != DecoupleMethod::TauNorm || named {
+            return Ok(Some(()));
+        }
+        let (checkpoint, protocol, progress) = (Checkpoint::read(from)?, &self.protocol, Progress::new());
+        let mut calibrator = Calibrator { checkpoint, train, protocol, device, progress: &progress };
+        let asked = calibrate::parse("tau-norm").map_err(|error| anyhow!(error))?;
+        let Some(chosen) = calibrator.choose(asked)? else { return Ok(None) };
+        let best =
+            chosen.tried.iter().filter(|tried| tried.parameter.is_some()).fold(None, |best: Option<&Tried>, next| {
+                let ap = |tried: &Tried| tried.metrics.get("AP").unwrap_or(0.0);
+                Some(best.filter(|best| ap(best) >= ap(next)).unwrap_or(next))
+            });
+        for tried in &chosen.tried {
+            let tau = tried.parameter.map_or_else(|| "as it was".into(), |tau| format!("tau {tau}"));
+            eprintln!("{tau}: AP {} on {} training pictures", percent(tried.metrics.get("AP")), chosen.pictures);
+        }
+        decouple.tau = best.and_then(|tried| tried.parameter).unwrap_or(decouple.tau);
+        Ok(Some(()))
     }
 
     /// Where the data are: as the flags say, and where they are silent on a resumed run, as before.
     fn run_data(&self) -> anyhow::Result<RunData> {
-        let before = if self.resume { RunData::of(&self.out) } else { None };
+        let before = match (&self.from, self.resume) {
+            (Some(from), _) => RunData::of(from),
+            (None, true) => RunData::of(&self.out),
+            (None, false) => None,
+        };
         let (train, train_images) = match (&self.data, &before) {
             (Some(path), _) => (path.clone(), self.images.clone()),
             (None, Some(data)) => (data.train.clone(), self.images.clone().or_else(|| data.train_images.clone())),
             (None, None) => {
-                bail!("the data of `{}` are not where they were; name them with --data", self.out.display())
+                let run = self.from.as_ref().unwrap_or(&self.out);
+                bail!("the data of `{}` are not where they were; name them with --data", run.display())
             }
         };
         let (val, val_images) = match (&self.val, before) {
@@ -154,12 +205,17 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut trainer = if args.resume {
         Trainer::resume(train.clone(), dir.clone(), &device)?
     } else {
-        let recipe = args.recipe()?;
+        let mut recipe = args.recipe()?;
+        crate::interrupt::listen();
+        if args.choose_tau(&mut recipe, &train, &device)?.is_none() {
+            return Ok(Outcome::Stopped);
+        }
         if recipe.validate_every > 0.0 && val.is_none() {
             bail!("the recipe has `validate_every`, but there is no validation set; name one with --val");
         }
-        let title = registry::find(&recipe.loss.name)?.card.title;
-        Trainer::start(recipe, title, train.clone(), dir.clone(), &device)?
+        let loss = registry::find(&recipe.loss.name)?.card.title;
+        let stage = recipe.decouple.map(|decouple| format!(", {}", decouple.method.title())).unwrap_or_default();
+        Trainer::start(recipe, &format!("{loss}{stage}"), train.clone(), dir.clone(), &device)?
     };
     for note in trainer.loss().notes() {
         eprintln!("note: loss {}: {note}", trainer.recipe().loss.name);

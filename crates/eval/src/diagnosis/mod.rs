@@ -5,6 +5,7 @@
 mod calibration;
 mod confusion;
 mod errors;
+mod thresholds;
 
 use equipoise_data::{CategoryId, ClassIndex, Group};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use calibration::{BINS, Bin, calibration_error, reliability};
 pub use confusion::{Confusion, TOP_CONFUSIONS, confusions};
 pub use errors::{ClassErrors, ERROR_KINDS, ErrorKind, class_errors};
+pub use thresholds::Thresholds;
 
 use crate::case::Case;
 use crate::outcome::Outcomes;

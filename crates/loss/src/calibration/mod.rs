@@ -38,6 +38,16 @@ impl Calibration {
         Self { method: method.into(), parameter, scale, shift }
     }
 
+    /// Factor of every logit, `[C]`.
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
+    /// What is added to every logit, `[C]`.
+    pub fn shift(&self) -> &[f64] {
+        &self.shift
+    }
+
     /// Refuses a head with other logits, and numbers that a damaged file may hold.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Integration tests of `equipoise-train`.
 
 mod checkpoint;
+mod decouple;
 mod initial_weights;
 mod losses;
 mod recipe;
