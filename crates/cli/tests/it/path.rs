@@ -148,8 +148,11 @@ fn a_run_is_improved_after_training() {
     };
     let (text, calibrated) = predict("calibrated", &[]);
     assert!(!text.contains("are drawn"), "{text}");
-    let shown = fine(dir, &["predict", "--run", "first", "--data", "data/val.json", "--out", "drawn"]);
-    assert!(shown.contains("50 % are right"), "{shown}");
+    let shown = fine(dir, &["predict", "--run", "first", "--images", "data/v*/*.png", "--out", "drawn"]);
+    assert!(shown.contains("50 % are right") && shown.contains("pictures/s"), "{shown}");
+    assert_eq!(std::fs::read_dir(dir.join("drawn/pictures")).unwrap().count(), 4);
+    let nothing = equipoise(dir, &["predict", "--run", "first", "--images", "data/*.tiff"]);
+    assert!(nothing.code == 2 && nothing.err.contains("nothing is called"), "{}", nothing.err);
     fine(dir, &["eval", "--run", "first", "--calibrate", "none", "--store"]);
     let (_, plain) = predict("plain", &[]);
     assert_ne!(plain, calibrated);

@@ -143,7 +143,8 @@ fn paste_one(
     let Some(mask) = masks.draw(origin.0, origin.1, &map, [0, 0], [0, 0, size[0], size[1]]) else { return Ok(None) };
     let Some(bounds) = mask.bounds() else { return Ok(None) };
     let source = CropBox { left: x1.into(), top: y1.into(), width: cut[0], height: cut[1] };
-    let mut patch = decode_checked(&dataset.source, record)?.resize(source, size[0] as u32, size[1] as u32);
+    let mut patch =
+        decode_checked(&dataset.source, record, config.upright)?.resize(source, size[0] as u32, size[1] as u32);
     if flipped {
         patch.flip();
     }
