@@ -38,7 +38,9 @@ impl<'a> Softmax<'a> {
     pub fn terms(&self, mut logits: Tensor<2>, targets: &ClassTargets) -> Tensor<2> {
         let device = logits.device();
         if self.scale != 1.0 {
-            logits = logits.mul_scalar(self.scale as f32);
+            // Without the largest logit, which changes no probability, `scale z` keeps its digits where they count.
+            let largest = judged_only(logits.clone().detach(), targets, &device).max_dim(1);
+            logits = (logits - largest).mul_scalar(self.scale as f32);
         }
         if !self.offset.is(0.0) {
             logits = logits + self.offset.tensor(&device);
