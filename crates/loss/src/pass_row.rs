@@ -151,7 +151,7 @@ impl Scratch {
         let mut z = row.logits;
         let (changed, unjudged) = (loss.scale != 1.0 || !loss.offset.is(0.0), row.targets.has_unjudged());
         if changed {
-            let origin = if loss.scale == 1.0 { 0.0 } else { largest_judged(row) };
+            let origin = if unjudged { largest_judged(row) } else { largest };
             change(z, origin, loss.scale, &loss.offset.row(row.at), &mut self.z);
         } else if unjudged {
             self.z.copy_from_slice(z);
@@ -188,6 +188,10 @@ impl Scratch {
                 *z = if judged { row.logits[*column] } else { f32::NEG_INFINITY };
             }
             if let Some(shift) = &group.shift {
+                // As in `change`.
+                let largest = highest(z);
+                z.iter_mut().for_each(|z| *z -= largest);
+                z[wanted] = z[wanted].max(f32::MIN);
                 shift(row.at, wanted, z);
             }
             let factor = [row.factor[0] * weight as f32, row.factor[1]];
@@ -258,8 +262,8 @@ fn leave_out(values: &mut [f32], value: f32, row: &Row<'_>) {
 
 /// Writes `scale (z - origin) + offset`; finite logits stay finite.
 ///
-/// Trap: `scale z` of a scale of 30 is rounded thirty times as coarsely as `z`. The difference to an origin nearby is exact, and those far
-/// from the largest logit have no probability.
+/// Trap: a margin on a logit of 1000 is rounded to 6e-5, and 30 times a logit thirty times as coarsely as the logit. The difference to an
+/// origin nearby is exact, and what is far from the largest logit of a softmax has no probability.
 fn change(z: &[f32], origin: f32, scale: f64, offset: &[f64], to: &mut [f32]) {
     let scale = scale as f32;
     let changed = |z: f32, offset: f64| ((z - origin) * scale + offset as f32).clamp(f32::MIN, f32::MAX);

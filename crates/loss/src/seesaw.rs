@@ -143,6 +143,7 @@ impl ClassLoss for Seesaw {
         let device = logits.device();
         let ([rows, channels], classes) = (logits.dims(), targets.num_classes());
         let class_logits = softmax::judged_only(logits.clone().slice([0..rows, 0..classes]), targets, &device);
+        let class_logits = softmax::from_largest(class_logits);
         let others = targets.one_hot(classes, &device).neg().add_scalar(1.0);
         let scores = activation::softmax(class_logits.clone().detach(), 1);
         let own = (scores.clone() * others.clone().neg().add_scalar(1.0)).sum_dim(1).clamp_min(self.config.eps);
