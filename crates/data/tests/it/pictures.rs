@@ -46,7 +46,7 @@ fn exif_turns_a_picture_where_it_is_asked_for() {
     let folder = Folder::new();
     let half = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 0 } else { 250 }; 3]));
     let jpeg = encoded(half, ImageFormat::Jpeg);
-    let path = folder.file("turned.jpg", &with_orientation(&jpeg, 6));
+    let path = folder.file("turned.jpg", with_orientation(&jpeg, 6));
     let (stored, upright) = (decode(&path).unwrap(), decode_upright(&path).unwrap());
     assert_eq!([stored.width(), stored.height()], [32, 16]);
     assert_eq!([upright.width(), upright.height()], [16, 32]);
