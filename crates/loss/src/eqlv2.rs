@@ -172,6 +172,11 @@ pub const CARD: Card = Card {
     traps: "made for proposals of two-stage heads: on dense one-stage heads easy background floods the sums (use efl, or easy_background); needs the prior bias and its own scores; with a discount a rare class forgets everything between two of its objects",
 };
 
+/// Why a dense head is refused, with the numbers of `tztztztztz/eqlv2`, issue 1.
+const DENSE: &str = "on a one-stage head easy background floods its sums, every class looks neglected and 57.8 mAP became 9.2 \
+    (github.com/tztztztztz/eqlv2, issue 1); use its author's answer, loss.name=efl, or keep easy background out of the sums with \
+    loss.easy_background=0.05";
+
 impl ClassLoss for EqlV2 {
     fn card(&self) -> Card {
         CARD
@@ -285,5 +290,9 @@ impl Registered for EqlV2 {
     fn build(config: EqlV2Config, _facts: &TrainingFacts) -> Result<Self> {
         config.check()?;
         Ok(Self::new(config))
+    }
+
+    fn unfit(config: &EqlV2Config, head: Head) -> Option<&'static str> {
+        (head == Head::Dense && config.active && config.easy_background == 0.0).then_some(DENSE)
     }
 }

@@ -58,7 +58,7 @@ fn a_loss_for_other_heads_is_refused_with_the_reason() {
     for entry in other {
         let set = [format!("loss.name={}", entry.card.name)];
         let error = Recipe::parse("r.toml", "", &set).unwrap_err().to_string();
-        assert!(error.contains(entry.card.name) && error.contains("two stages"), "{error}");
+        assert!(error.contains(entry.card.name) && error.contains("Faster R-CNN"), "{error}");
         assert!(error.contains(&entry.card.heads_text()) && error.contains("equipoise losses"), "{error}");
         refused += 1;
     }
