@@ -25,6 +25,7 @@ pub mod retina_net;
 pub mod roi_head;
 pub mod rpn;
 pub mod torchvision;
+pub mod torchvision_retina;
 pub mod weights;
 
 pub use detector::{DetectConfig, Found, GroundTruth, TrainOutput};

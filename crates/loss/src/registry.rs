@@ -34,7 +34,7 @@ pub struct Entry {
     /// Its card.
     pub card: Card,
     build: fn(&Options, &TrainingFacts) -> Result<Box<dyn ClassLoss>>,
-    unfit: fn(&Options, Head) -> Result<Option<&'static str>>,
+    unfit: fn(&Options, Head) -> Option<&'static str>,
 }
 
 /// Every loss, in the order in which they are listed.
@@ -70,7 +70,7 @@ const fn entry<L: Registered + 'static>() -> Entry {
     Entry {
         card: L::CARD,
         build: |options, facts| Ok(Box::new(L::build(read::<L::Config>(&L::CARD, options)?, facts)?)),
-        unfit: |options, head| Ok(L::unfit(&read::<L::Config>(&L::CARD, options)?, head)),
+        unfit: |options, head| L::unfit(&read::<L::Config>(&L::CARD, options).ok()?, head),
     }
 }
 
@@ -83,12 +83,13 @@ impl Entry {
         (self.build)(options, facts)
     }
 
-    /// Refuses a head that the loss, or the loss with these options, is not made for.
+    /// Refuses a head that the loss, or the loss with these options, is not made for. Options that cannot be read are refused by
+    /// [`Entry::build`].
     ///
     /// # Errors
-    /// Says which heads it is for and why; or when the options cannot be read.
+    /// Says which heads it is for and why.
     pub fn check_head(&self, options: &Options, head: Head) -> Result<()> {
-        let reason = if self.card.heads.contains(&head) { (self.unfit)(options, head)? } else { Some(self.card.traps) };
+        let reason = if self.card.heads.contains(&head) { (self.unfit)(options, head) } else { Some(self.card.traps) };
         match reason {
             None => Ok(()),
             Some(reason) => Err(LossError::Head { loss: self.card.name, heads: self.card.heads_text(), reason }),

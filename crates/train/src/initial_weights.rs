@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use equipoise_detect::weights::{self, Weights};
-use equipoise_detect::{Detector, torchvision};
+use equipoise_detect::{Detector, torchvision, torchvision_retina};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::{Result, TrainError};
@@ -50,5 +50,8 @@ fn read(name: &str) -> Result<Weights> {
         return Ok(Checkpoint::read(path)?.scored_weights());
     }
     let weights = weights::from_safetensors(&bytes, path)?;
+    if torchvision_retina::is_retina_net(&weights) {
+        return Ok(torchvision_retina::rename_retina_net(weights));
+    }
     Ok(if torchvision::is_resnet(&weights) { torchvision::rename_resnet(weights) } else { weights })
 }
