@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_data::{ClassList, Dataset, write_atomically};
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_detect::weights::{self, Weight, Weights};
 use equipoise_eval::diagnosis::Thresholds;
 use equipoise_loss::calibration::{Calibrated, Calibration};
@@ -216,12 +216,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When recipe and weights do not fit.
-    pub fn detector(&self, device: &Device) -> Result<(FasterRcnn, Box<dyn ClassLoss>)> {
+    pub fn detector(&self, device: &Device) -> Result<(Detector, Box<dyn ClassLoss>)> {
         let loss = self.state.recipe.loss.build(&self.state.facts)?;
         let device = device.clone().inner();
         let recipe = &self.state.recipe;
         let classes = self.state.classes.ids.len();
-        let fresh = FasterRcnn::new(&recipe.detector, classes, &*loss, recipe.seed, &device)?;
+        let fresh = Detector::new(&recipe.detector, classes, &*loss, recipe.seed, &device)?;
         let loss = match &self.state.calibration {
             Some(calibration) => Box::new(Calibrated::new(loss, calibration.clone(), classes)?),
             None => loss,

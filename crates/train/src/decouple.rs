@@ -12,8 +12,8 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use equipoise_detect::ParamPath;
 use equipoise_detect::weights::Weights;
+use equipoise_detect::{DetectorConfig, ParamPath};
 use equipoise_loss::calibration::tau_norm;
 use equipoise_loss::{ClassLoss, Classifier};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,10 @@ impl Decouple {
         if recipe.weights.is_empty() || recipe.weights == "light" {
             return Err("`decouple` needs the run of the first stage: name it by `weights`, or use `train --from RUN --decouple METHOD`".into());
         }
-        if self.method == DecoupleMethod::Lws && !recipe.detector.roi.class_scales {
+        let DetectorConfig::FasterRcnn(detector) = &recipe.detector else {
+            return Err(format!("`decouple` is for two-stage detectors; this one is {}", recipe.detector.card().title));
+        };
+        if self.method == DecoupleMethod::Lws && !detector.roi.class_scales {
             return Err(
                 "`decouple.method` lws learns the scales of `detector.roi.class_scales`: set that to true".into()
             );

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use equipoise_detect::weights::{self, Weights};
-use equipoise_detect::{FasterRcnn, torchvision};
+use equipoise_detect::{Detector, torchvision, torchvision_retina};
 use equipoise_loss::ClassLoss;
 
 use crate::checkpoint::{self, Checkpoint};
@@ -11,9 +11,6 @@ use crate::{Decouple, Result, TrainError};
 
 /// Weights of the light backbone, made by `equipoise weights pretrain` on crops of single drawings, as f16.
 const LIGHT: &[u8] = include_bytes!("../weights/light.safetensors");
-
-/// Layers whose size depends on the class list.
-const CLASS_LAYERS: [&str; 2] = ["roi_head.classifier.", "roi_head.deltas."];
 
 /// Puts the weights called `name` into a detector: "" for none, "light" for those shipped, else a safetensors file or a run.
 ///
@@ -23,14 +20,15 @@ const CLASS_LAYERS: [&str; 2] = ["roi_head.classifier.", "roi_head.deltas."];
 ///
 /// # Errors
 /// When the file cannot be read or does not fit.
-pub fn load(detector: FasterRcnn, name: &str) -> Result<FasterRcnn> {
+pub fn load(detector: Detector, name: &str) -> Result<Detector> {
     if name.is_empty() {
         return Ok(detector);
     }
     let mut new = read(name)?;
     let old = weights::weights_of(&detector);
+    let class_layers = detector.card().class_layers;
     let resized = |name: &str, shape: &[usize]| {
-        CLASS_LAYERS.iter().any(|layer| name.starts_with(layer)) && old.get(name).is_some_and(|old| old.shape != shape)
+        class_layers.iter().any(|layer| name.starts_with(layer)) && old.get(name).is_some_and(|old| old.shape != shape)
     };
     new.retain(|name, weight| !resized(name, &weight.shape));
     weights::with_weights(detector, new, |missing| !missing.starts_with("backbone."))
@@ -42,12 +40,12 @@ pub fn load(detector: FasterRcnn, name: &str) -> Result<FasterRcnn> {
 /// # Errors
 /// When the run cannot be read, or has other classes, another detector, or a classifier that the method cannot work with.
 pub fn load_first_stage(
-    detector: FasterRcnn,
+    detector: Detector,
     name: &str,
     decouple: Decouple,
     loss: &dyn ClassLoss,
     num_classes: usize,
-) -> Result<FasterRcnn> {
+) -> Result<Detector> {
     let mut new = read(name)?;
     new.retain(|name, _| !decouple.method.forgets(name));
     decouple.apply(&mut new, loss, num_classes)?;
@@ -72,5 +70,8 @@ fn read(name: &str) -> Result<Weights> {
         return Ok(Checkpoint::read(path)?.scored_weights());
     }
     let weights = weights::from_safetensors(&bytes, path)?;
+    if torchvision_retina::is_retina_net(&weights) {
+        return Ok(torchvision_retina::rename_retina_net(weights));
+    }
     Ok(if torchvision::is_resnet(&weights) { torchvision::rename_resnet(weights) } else { weights })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use equipoise_data::{Dataset, EpochKey, Loader};
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_detect::weights::host;
 use equipoise_loss::calibration::LogitStatistics;
 
@@ -26,7 +26,7 @@ impl RowStatistics {
     /// # Errors
     /// When a picture cannot be read or a logit is not finite.
     pub fn of(
-        detector: &FasterRcnn,
+        detector: &Detector,
         dataset: &Arc<Dataset>,
         recipe: &Recipe,
         device: &Device,

@@ -68,8 +68,9 @@ fn losses_are_a_table() {
     softmax_eqlv2           Cross-entropy for classifiers, shifted by the log of each class's part of
                             the positive gradients so far.
 
-    `equipoise explain NAME` shows formula, options and traps. The detectors of `train` have two stages;
-    the other losses are for models of your own, through the library `equipoise-loss`.
+    `equipoise explain NAME` shows formula, options and traps. Recipes have a detector of two stages, or
+    of one with detector.kind=retina_net (recipe `dense`); losses for plain classification are for
+    models of your own, through the library `equipoise-loss`.
     "#);
 }
 
@@ -90,8 +91,8 @@ fn a_card_is_explained() {
               before the first; they move once for each step, or in each forward pass as in the authors'
               code with `ledger = 'forward'` in the recipe
     traps     made for proposals of two-stage heads: on dense one-stage heads easy background floods the
-              sums (use efl, or easy_background); needs the prior bias and its own scores; with a
-              discount a rare class forgets everything between two of its objects
+              sums (use efl, or dense with easy_background); needs the prior bias and its own scores;
+              with a discount a rare class forgets everything between two of its objects
     paper     Equalization Loss v2: A New Gradient Balance Approach for Long-tailed Object Detection,
               CVPR 2021, arXiv 2012.08548
 
@@ -111,6 +112,8 @@ fn a_card_is_explained() {
                                     M (ours)
     easy_background            0.0  background rows that score below it stay out of M, for dense
                                     heads (ours)
+    dense                    false  divide by foreground rows and have no background column, for
+                                    dense heads (ours)
     loss_weight                1.0  factor of the loss; the ledger does not see it
 
     In a recipe:
