@@ -85,6 +85,8 @@ macro_rules! detectors {
         }
 
         /// A detector of any registered kind.
+        // There is one in a program, so that a smaller variant gains nothing.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Module, Debug)]
         pub enum Detector {
             $(
