@@ -200,7 +200,8 @@ fn sizes(batch: &Batch) -> Vec<[usize; 2]> {
     batch.images.iter().map(|image| image.size).collect()
 }
 
-fn level_strides(config: &FasterRcnnConfig, spec: &BackboneSpec) -> Result<Vec<usize>> {
+/// Pixels per cell of every level of the pyramid.
+pub(crate) fn level_strides(config: &FasterRcnnConfig, spec: &BackboneSpec) -> Result<Vec<usize>> {
     let mut strides = spec.strides();
     if config.first_stage >= strides.len() {
         return Err(DetectError::Config {

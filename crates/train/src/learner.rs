@@ -24,6 +24,7 @@ pub struct Learner {
     sgd: Sgd,
     average: Weights,
     step: u64,
+    notes: Vec<String>,
 }
 
 /// What a step of a learner did.
@@ -43,7 +44,14 @@ impl Learner {
     pub fn new(recipe: Recipe, num_classes: usize, facts: TrainingFacts, device: &Device) -> Result<Self> {
         check_frozen(&recipe)?;
         let weights = recipe.weights.clone();
-        Self::fresh(recipe, num_classes, facts, device, |detector| initial_weights::load(detector, &weights))
+        let mut notes = Vec::new();
+        let load = |detector| {
+            let (detector, left_out) = initial_weights::load(detector, &weights)?;
+            notes = left_out;
+            Ok(detector)
+        };
+        let fresh = Self::fresh(recipe, num_classes, facts, device, load)?;
+        Ok(Self { notes, ..fresh })
     }
 
     /// The learner of a checkpoint.
@@ -84,6 +92,7 @@ impl Learner {
             sgd: Sgd::default(),
             average: Weights::new(),
             step: 0,
+            notes: Vec::new(),
         })
     }
 
@@ -217,6 +226,11 @@ impl Learner {
         &self.facts
     }
 
+    /// What of the initial weights was left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The gradient ledger.
     pub fn ledger(&self) -> &GradientLedger {
         &self.ledger
@@ -237,7 +251,7 @@ fn check_frozen(recipe: &Recipe) -> Result<()> {
     Err(TrainError::Recipe {
         origin: "`detector.frozen_stages`".into(),
         reason: format!(
-            "{frozen} parts of the backbone would stay random, since `weights` is empty; give `weights` (\"light\" for the light backbone, or a safetensors file by torchvision's names), or train all with detector.frozen_stages=0 and detector.norm=\"group\""
+            "{frozen} parts of the backbone would stay random, since `weights` is empty; give `weights` (\"light\" for the light backbone, or a file by torchvision's names; `equipoise weights list` knows some), or train all with detector.frozen_stages=0 and detector.norm=\"group\""
         ),
     })
 }

@@ -3,7 +3,8 @@
 mod average;
 mod checkpoint;
 mod error;
-mod initial_weights;
+pub mod initial_weights;
+mod known_weights;
 mod learner;
 mod predict;
 pub mod pretrain;
@@ -14,8 +15,9 @@ mod stream;
 mod trainer;
 mod window;
 
-pub use checkpoint::{Checkpoint, CheckpointState, DataMark};
+pub use checkpoint::{Checkpoint, CheckpointState, DataMark, is_checkpoint};
 pub use error::{Result, TrainError};
+pub use known_weights::{KNOWN_WEIGHTS, KnownWeights};
 pub use learner::{Learned, Learner};
 pub use predict::Predictor;
 pub use recipe::{LedgerCommit, LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};

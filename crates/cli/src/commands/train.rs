@@ -20,8 +20,9 @@ use crate::run_data::RunData;
 use crate::scoring::{Model, Validation};
 
 /// Recipes inside the program.
-const RECIPES: [(&str, &str); 3] = [
+const RECIPES: [(&str, &str); 4] = [
     ("light", include_str!("../../recipes/light.toml")),
+    ("lite0", include_str!("../../recipes/lite0.toml")),
     ("resnet50", include_str!("../../recipes/resnet50.toml")),
     ("demo", super::demo::RECIPE),
 ];
@@ -42,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     val_images: Option<PathBuf>,
     /// Recipe: a TOML file, whose keys win over the published defaults, or the name of a built-in one: light for small pictures and
-    /// a CPU, resnet50 as published for LVIS, demo as that command has it
+    /// a CPU, lite0 from a backbone pretrained on ImageNet (`equipoise weights list`), resnet50 as published for LVIS, demo as that command has it
     #[arg(long, value_name = "FILE|NAME", default_value = "light")]
     recipe: PathBuf,
     /// Loss (see `equipoise losses`)
@@ -161,6 +162,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let title = registry::find(&recipe.loss.name)?.card.title;
         Trainer::start(recipe, title, train.clone(), dir.clone(), &device)?
     };
+    for note in trainer.notes() {
+        eprintln!("note: weights: {note}");
+    }
     for note in trainer.loss().notes() {
         eprintln!("note: loss {}: {note}", trainer.recipe().loss.name);
     }
