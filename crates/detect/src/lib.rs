@@ -24,6 +24,7 @@ pub mod naming;
 pub mod onnx;
 pub mod ops;
 mod path;
+mod pickle_scan;
 pub mod roi_head;
 pub mod rpn;
 pub mod torchvision;

@@ -1,8 +1,8 @@
-//! Files of weights: safetensors, and what `torch.save` has written in its four ways since 2016.
+//! Files of weights: safetensors, and what `torch.save` has written since 2017, as a stream of pickles or as a zip archive.
 //!
 //! A pickle is a program, and running it runs whatever its author liked. `pytorch-reader` reads it as data: it knows the calls that put a tensor together and
-//! no others. What is left to refuse here is a state dict with objects among its tensors, and a file that promises more than it could hold: strides of 0 turn
-//! a kilobyte into gigabytes.
+//! no others. What is left to refuse here is a pickle that builds too much (`pickle_scan`), a state dict with objects among its tensors, and a file that promises
+//! more than it could hold: strides of 0 turn a kilobyte into gigabytes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use pytorch_reader::{DType, PickleValue, PytorchReader, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::weights::{self, Weight, Weights};
-use crate::{DetectError, Result};
+use crate::{DetectError, Result, pickle_scan};
 
 /// Where training programs put the weights of a model beside other things, in the order of preference.
 const PARTS: [&str; 5] = ["state_dict", "model_state_dict", "model", "module", "net"];
@@ -23,6 +23,8 @@ const PARALLEL: &str = "module.";
 const MOST_TIMES: u64 = 4;
 /// A file below this many bytes is not held to it.
 const SMALL: u64 = 1 << 20;
+/// Longest names of all tensors together, in bytes.
+const MOST_NAMES: u64 = 1 << 24;
 /// Longest header that the safetensors format allows.
 const MOST_HEADER: u64 = 100_000_000;
 
@@ -88,26 +90,19 @@ impl WeightFile {
 
     fn open_pytorch(path: &Path) -> std::result::Result<Self, String> {
         let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        let say = |error: pytorch_reader::PytorchError| match error {
-            pytorch_reader::PytorchError::InvalidFormat(text) if text.starts_with("not a PyTorch") => {
-                "neither a safetensors file nor one of `torch.save`".to_string()
-            }
-            error => error.to_string(),
-        };
+        pickle_scan::check(File::open(path).map_err(|error| error.to_string())?)?;
+        let say = |error: pytorch_reader::PytorchError| error.to_string();
         let root = PytorchReader::read_pickle_data(path, None).map_err(say)?;
         let (part, values) = model_of(root)?;
-        refuse_objects(&values, part)?;
+        refuse_objects(&values, part.unwrap_or("the file"))?;
+        refuse_long_names(&values)?;
         let reader = match part {
             Some(part) => PytorchReader::with_top_level_key(path, part),
             None => PytorchReader::new(path),
         };
         let reader = reader.map_err(say)?;
-        let format = match reader.metadata().format_type {
-            pytorch_reader::FileFormat::Zip => "PyTorch, zip",
-            pytorch_reader::FileFormat::Legacy => "PyTorch, pickle stream (before 1.6)",
-            pytorch_reader::FileFormat::Tar => "PyTorch, tar (before 0.1.10)",
-            pytorch_reader::FileFormat::Pickle => "pickle",
-        };
+        let zip = reader.metadata().is_modern_format();
+        let format = if zip { "PyTorch, zip" } else { "PyTorch, pickle stream (before 1.6)" };
         let tensors: BTreeMap<String, Tensor> = reader.into_tensors().into_iter().collect();
         let promised: u64 = tensors.values().fold(0, |sum, tensor| sum.saturating_add(tensor.byte_len() as u64));
         if promised > SMALL.max(size.saturating_mul(MOST_TIMES)) {
@@ -187,20 +182,38 @@ fn model_of(root: PickleValue) -> std::result::Result<(Option<&'static str>, Pic
     Ok((None, PickleValue::Dict(entries)))
 }
 
-/// Refuses a dictionary with anything but tensors, plain values and containers of them.
-fn refuse_objects(value: &PickleValue, name: Option<&str>) -> std::result::Result<(), String> {
-    let inner = |key: &str| name.map_or_else(|| key.to_string(), |name| format!("{name}.{key}"));
+/// Refuses a dictionary with anything but tensors, plain values and containers of them; `name` is what it is called.
+fn refuse_objects(value: &PickleValue, name: &str) -> std::result::Result<(), String> {
     match value {
         PickleValue::Unsupported(kind) if kind != "torch.Tensor" => Err(format!(
-            "`{}` is an object of type `{kind}`; only tensors and plain values are read, so save `model.state_dict()` alone",
-            name.unwrap_or("the file")
+            "`{name}` is an object of type `{kind}`; only tensors and plain values are read, so save `model.state_dict()` alone"
         )),
         PickleValue::List(values) => values.iter().try_for_each(|value| refuse_objects(value, name)),
         PickleValue::Dict(entries) => {
             // In the order of names, so that the same file is refused with the same words.
             let sorted: BTreeMap<&String, &PickleValue> = entries.iter().collect();
-            sorted.into_iter().try_for_each(|(key, value)| refuse_objects(value, Some(&inner(key))))
+            sorted.into_iter().try_for_each(|(key, value)| refuse_objects(value, key))
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses dictionaries in dictionaries whose keys, joined for every tensor below them, would be longer than any file.
+fn refuse_long_names(value: &PickleValue) -> std::result::Result<(), String> {
+    fn length(value: &PickleValue, above: u64) -> u64 {
+        match value {
+            PickleValue::Dict(entries) => entries
+                .iter()
+                .map(|(key, value)| length(value, above + key.len() as u64 + 1))
+                .fold(0, u64::saturating_add),
+            PickleValue::Unsupported(_) => above,
+            _ => 0,
+        }
+    }
+    let all = length(value, 0);
+    if all <= MOST_NAMES {
+        Ok(())
+    } else {
+        Err(format!("the names of its tensors have {all} bytes, more than {MOST_NAMES}"))
     }
 }

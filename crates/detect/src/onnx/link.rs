@@ -12,6 +12,8 @@ pub(super) enum Link {
     Sigmoid,
     /// `σ(z_j) (1 - σ(z_K))`: how likely it is an object, times the class.
     SigmoidForeground,
+    /// The softmax of the classes times `σ(z_K - z_{K+1})`: object against background in channels of their own.
+    SoftmaxForeground,
     /// The softmax of `scale z`, without the background's share.
     Softmax {
         /// Factor of the logits.
@@ -26,6 +28,11 @@ fn sigmoid(z: f64) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 
+fn softmax(row: &[f64], scale: f64) -> impl Iterator<Item = f64> {
+    let sum: f64 = row.iter().map(|z| (scale * z).exp()).sum();
+    row.iter().map(move |z| (scale * z).exp() / sum)
+}
+
 impl Link {
     /// The link of a loss.
     ///
@@ -38,6 +45,9 @@ impl Link {
             .map(|row| (0..channels).map(|at| 3.0 * (1.7 * at as f64 + 0.9 * row as f64 + 0.4).sin()).collect())
             .collect();
         let mut candidates = vec![Link::Sigmoid, Link::SigmoidForeground];
+        if channels == classes + 2 {
+            candidates.push(Link::SoftmaxForeground);
+        }
         if let [a, b, ..] = *loss.scores_f64(&rows[0]) {
             candidates.push(Link::Softmax { scale: (a / b).ln() / (rows[0][0] - rows[0][1]) });
         }
@@ -60,11 +70,11 @@ impl Link {
         match self {
             Link::Sigmoid => row.iter().take(classes).map(|z| sigmoid(*z)).collect(),
             Link::SigmoidForeground => row.iter().take(classes).map(|z| sigmoid(*z) * (1.0 - sigmoid(last))).collect(),
-            Link::Softmax { scale } => {
-                let exponents: Vec<f64> = row.iter().map(|z| (scale * z).exp()).collect();
-                let sum: f64 = exponents.iter().sum();
-                exponents.iter().take(classes).map(|exponent| exponent / sum).collect()
+            Link::SoftmaxForeground => {
+                let object = sigmoid(row[classes] - row[classes + 1]);
+                softmax(&row[..classes], 1.0).map(|score| score * object).collect()
             }
+            Link::Softmax { scale } => softmax(row, scale).take(classes).collect(),
         }
     }
 
@@ -81,6 +91,16 @@ impl Link {
                 let [scores, background] = graph.columns(&all, [[0, classes as i64], [-1, i64::MAX]]);
                 let one = graph.number(1.0);
                 let object = graph.op("Sub", &[&one, &background], &[]);
+                graph.op("Mul", &[&scores, &object], &[])
+            }
+            Link::SoftmaxForeground => {
+                let [logits, object, background] = graph.columns(
+                    logits,
+                    [[0, classes as i64], [classes as i64, classes as i64 + 1], [classes as i64 + 1, i64::MAX]],
+                );
+                let object = graph.op("Sub", &[&object, &background], &[]);
+                let object = graph.op("Sigmoid", &[&object], &[]);
+                let scores = graph.op("Softmax", &[&logits], &[("axis", Attribute::Int(-1))]);
                 graph.op("Mul", &[&scores, &object], &[])
             }
             Link::Softmax { scale } => {

@@ -94,18 +94,34 @@ fn a_pickle_that_calls_a_program_runs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, mark) = (folder.path().join("a.pth"), folder.path().join("mark"));
     // {'w': os.system('touch …')}, protocol 2.
-    let call = format!("\x02}}U\x01wcposix\nsystem\n(X{{}}touch {}tRs.", mark.display());
     let command = format!("touch {}", mark.display());
-    let mut bytes = vec![0x80];
-    let (before, after) = call.split_once("{}touch").unwrap();
-    bytes.extend(before.bytes());
-    bytes.extend((command.len() as u32).to_le_bytes());
-    bytes.extend(b"touch");
-    bytes.extend(after.bytes());
-    fs::write(&path, bytes).unwrap();
+    let length = (command.len() as u32).to_le_bytes();
+    let object = [b"\x80\x02}U\x01wcposix\nsystem\nX", &length[..], command.as_bytes(), b"\x85Rs."].concat();
+    fs::write(&path, stream(&object)).unwrap();
     let error = WeightFile::open(&path).unwrap_err().to_string();
     assert!(error.contains("posix.system"), "{error}");
     assert!(!mark.exists());
+}
+
+/// A stream of pickles around one that is given.
+fn stream(object: &[u8]) -> Vec<u8> {
+    let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+    let system = b"\x80\x02}X\x0d\0\0\0little_endian\x88s.";
+    [&magic[..], b"\x80\x02M\xe9\x03.", system, object, b"\x80\x02]."].concat()
+}
+
+#[test]
+fn a_pickle_that_builds_millions_of_objects_is_not_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pth");
+    for opcode in [b'N', b'}', b'('] {
+        let object = [&b"\x80\x02}X\x01\0\0\0a]("[..], &vec![opcode; 1_100_000], b"es."].concat();
+        fs::write(&path, stream(&object)).unwrap();
+        let error = WeightFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains("more than 1048576 operations"), "{error}");
+    }
+    let error = WeightFile::open(&seed("deflated.pth")).unwrap_err().to_string();
+    assert!(error.contains("data.pkl` is compressed"), "{error}");
 }
 
 /// Changes, drops, doubles or inserts bytes at one to four places.
@@ -170,7 +186,7 @@ proptest! {
     fn any_pickle_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pth");
-        fs::write(&path, [&[0x80, 2][..], &bytes, b"."].concat()).unwrap();
+        fs::write(&path, stream(&[&[0x80, 2][..], &bytes, b"."].concat())).unwrap();
         survive(&path);
     }
 

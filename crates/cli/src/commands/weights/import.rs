@@ -184,9 +184,12 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
             let _ = writeln!(out, "  {} {what}: {}", names.len(), shorten(names));
         }
     };
-    group("are missing from the file", &fit.missing);
+    group("are missing from the file and start fresh", &fit.missing);
     group("are unknown to it and dropped", &fit.unexpected);
-    group("have no place in a detector (classifier, counters)", &report.left_out);
+    let (counters, classifier): (Vec<String>, Vec<String>) =
+        report.left_out.iter().cloned().partition(|name| name.ends_with("num_batches_tracked"));
+    group("belong to a classifier of pictures and are left out", &classifier);
+    group("count batches and are left out", &counters);
     for tensor in &fit.misshapen {
         let fresh = if report.fresh.contains(&tensor.name) { "; starts fresh" } else { "" };
         let _ = writeln!(

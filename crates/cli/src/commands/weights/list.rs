@@ -111,8 +111,8 @@ fn known(json: bool) -> anyhow::Result<Outcome> {
     }
     let mut out = String::from("light: the small backbone that the program brings; `weights = \"light\"`\n");
     for entry in entries {
-        out += &format!("\n{}: for `{}`; {}, {}\n", entry.name, entry.backbone, entry.source, entry.licence);
-        out.extend(entry.commands.iter().map(|command| format!("  {command}\n")));
+        out += &format!("\n{}, for `{}` ({})\n  {}\n", entry.name, entry.backbone, entry.licence, entry.source);
+        out.extend(entry.commands.iter().map(|command| format!("    {command}\n")));
     }
     out += "\nAny residual network of torchvision that you have is read as it is: `weights = \"resnet50.pth\"`.\n";
     print(&out)?;
