@@ -1,4 +1,4 @@
-//! Residual backbones: ResNet-18/34/50 in torchvision's layout (arXiv 1512.03385), and a light one for small pictures.
+//! Backbones: ResNet-18/34/50 in torchvision's layout (arXiv 1512.03385), a light one for small pictures, and EfficientNet-Lite.
 //!
 //! All are one structure: a stem, then stages of residual blocks, each stage after the first at half the resolution.
 
@@ -7,26 +7,43 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::Tensor;
 
-use crate::layers::{ConvNorm, NormKind, relu};
+use crate::inverted::{self, InvertedBlock, InvertedGroup};
+use crate::layers::{ConvNorm, NormKind, relu, relu6};
 use crate::{DetectError, Init, Result};
 
-/// What sets one residual network apart from another.
+/// What sets one backbone apart from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackboneSpec {
     /// Name in recipes.
     pub name: &'static str,
     /// One line for listings.
     pub summary: &'static str,
-    /// Whether the stem is a 7×7 convolution of stride 2 and a pooling of stride 2 (stride 4), or a 3×3 convolution of stride 2.
-    pub large_stem: bool,
     /// Channels after the stem.
     pub stem_width: usize,
-    /// Blocks of each stage.
-    pub blocks: &'static [usize],
-    /// Inner channels of the blocks of each stage.
-    pub widths: &'static [usize],
-    /// Output channels over inner channels: 4 with bottleneck blocks, else 1.
-    pub expansion: usize,
+    /// Its blocks.
+    pub layout: Layout,
+}
+
+/// The blocks of a backbone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Residual blocks.
+    Residual {
+        /// Whether the stem is a 7×7 convolution of stride 2 and a pooling of stride 2 (stride 4), or a 3×3 convolution of stride 2.
+        large_stem: bool,
+        /// Blocks of each stage.
+        blocks: &'static [usize],
+        /// Inner channels of the blocks of each stage.
+        widths: &'static [usize],
+        /// Output channels over inner channels: 4 with bottleneck blocks, else 1.
+        expansion: usize,
+    },
+    /// Inverted residual blocks of each stage, group by group, on a stem of stride 2.
+    Inverted(&'static [&'static [InvertedGroup]]),
+}
+
+const fn residual(large_stem: bool, blocks: &'static [usize], widths: &'static [usize], expansion: usize) -> Layout {
+    Layout::Residual { large_stem, blocks, widths, expansion }
 }
 
 /// Every backbone.
@@ -34,38 +51,44 @@ pub const BACKBONES: &[BackboneSpec] = &[
     BackboneSpec {
         name: "light",
         summary: "0.9 M parameters, strides 4 to 16: for training on a CPU with pictures of 128 to 256 pixels",
-        large_stem: false,
         stem_width: 32,
-        blocks: &[2, 1, 1],
-        widths: &[64, 128, 192],
-        expansion: 1,
+        layout: residual(false, &[2, 1, 1], &[64, 128, 192], 1),
     },
     BackboneSpec {
         name: "resnet18",
         summary: "ResNet-18 in torchvision's layout, 11.2 M parameters, strides 4 to 32",
-        large_stem: true,
         stem_width: 64,
-        blocks: &[2, 2, 2, 2],
-        widths: &[64, 128, 256, 512],
-        expansion: 1,
+        layout: residual(true, &[2, 2, 2, 2], &[64, 128, 256, 512], 1),
     },
     BackboneSpec {
         name: "resnet34",
         summary: "ResNet-34 in torchvision's layout, 21.3 M parameters, strides 4 to 32",
-        large_stem: true,
         stem_width: 64,
-        blocks: &[3, 4, 6, 3],
-        widths: &[64, 128, 256, 512],
-        expansion: 1,
+        layout: residual(true, &[3, 4, 6, 3], &[64, 128, 256, 512], 1),
     },
     BackboneSpec {
         name: "resnet50",
         summary: "ResNet-50 in torchvision's layout, 23.5 M parameters, strides 4 to 32",
-        large_stem: true,
         stem_width: 64,
-        blocks: &[3, 4, 6, 3],
-        widths: &[64, 128, 256, 512],
-        expansion: 4,
+        layout: residual(true, &[3, 4, 6, 3], &[64, 128, 256, 512], 4),
+    },
+    BackboneSpec {
+        name: "efficientnet_lite0",
+        summary: "EfficientNet-Lite0 without its classifier, 3.0 M parameters, strides 4 to 32: pretrained, on a CPU",
+        stem_width: 32,
+        layout: Layout::Inverted(inverted::LITE0),
+    },
+    BackboneSpec {
+        name: "efficientnet_lite1",
+        summary: "EfficientNet-Lite1 without its classifier, 3.7 M parameters, strides 4 to 32",
+        stem_width: 32,
+        layout: Layout::Inverted(inverted::LITE1),
+    },
+    BackboneSpec {
+        name: "efficientnet_lite2",
+        summary: "EfficientNet-Lite2 without its classifier, 4.4 M parameters, strides 4 to 32",
+        stem_width: 32,
+        layout: Layout::Inverted(inverted::LITE2),
     },
 ];
 
@@ -84,25 +107,85 @@ impl BackboneSpec {
 
     /// Pixels per cell of each stage's map.
     pub fn strides(&self) -> Vec<usize> {
-        (0..self.blocks.len()).map(|stage| 4 << stage).collect()
+        (0..self.channels().len()).map(|stage| 4 << stage).collect()
     }
 
     /// Channels of each stage's map.
     pub fn channels(&self) -> Vec<usize> {
-        self.widths.iter().map(|width| width * self.expansion).collect()
+        match self.layout {
+            Layout::Residual { widths, expansion, .. } => widths.iter().map(|width| width * expansion).collect(),
+            Layout::Inverted(stages) => stages.iter().filter_map(|groups| Some(groups.last()?.outputs)).collect(),
+        }
+    }
+
+    fn stem(&self, init: &mut Init, norm: NormKind) -> (ConvNorm, Option<MaxPool2d>) {
+        match self.layout {
+            Layout::Residual { large_stem: false, .. } => (ConvNorm::new(init, norm, [3, self.stem_width], 3, 2), None),
+            Layout::Residual { .. } => {
+                let pool = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]);
+                let pool = pool.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init();
+                (ConvNorm::new(init, norm, [3, self.stem_width], 7, 2), Some(pool))
+            }
+            Layout::Inverted(_) => (inverted::stem(init, norm, self.stem_width), None),
+        }
+    }
+
+    /// The blocks of stage `stage` for maps of `inputs` channels.
+    fn stage(&self, init: &mut Init, norm: NormKind, stage: usize, mut inputs: usize) -> Vec<Block> {
+        let mut built = Vec::new();
+        match self.layout {
+            Layout::Residual { large_stem, blocks, widths, expansion } => {
+                // A small stem has stride 2 only: the first stage brings it to 4.
+                let first = if stage == 0 && large_stem { 1 } else { 2 };
+                let width = widths[stage];
+                for block in 0..blocks[stage] {
+                    let stride = if block == 0 { first } else { 1 };
+                    built.push(Block::Residual(ResidualBlock::new(init, norm, inputs, width, expansion, stride)));
+                    inputs = width * expansion;
+                }
+            }
+            Layout::Inverted(stages) => {
+                let blocks = stages[stage].iter().flat_map(|group| (0..group.repeats).map(move |at| (*group, at)));
+                for (group, at) in blocks {
+                    built.push(Block::Inverted(InvertedBlock::new(init, norm, inputs, group, at)));
+                    inputs = group.outputs;
+                }
+            }
+        }
+        built
+    }
+}
+
+/// A block of a backbone.
+// All blocks of a backbone are of one kind.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub enum Block {
+    /// With its widest maps outside.
+    Residual(ResidualBlock),
+    /// With its widest maps inside.
+    Inverted(InvertedBlock),
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Block::Residual(block) => block.forward(x),
+            Block::Inverted(block) => block.forward(x),
+        }
     }
 }
 
 /// A residual block: two 3×3 convolutions, or a 3×3 between two 1×1 when it has a third (bottleneck).
 #[derive(Module, Debug)]
-pub struct Block {
+pub struct ResidualBlock {
     conv1: ConvNorm,
     conv2: ConvNorm,
     conv3: Option<ConvNorm>,
     downsample: Option<ConvNorm>,
 }
 
-impl Block {
+impl ResidualBlock {
     fn new(init: &mut Init, norm: NormKind, inputs: usize, width: usize, expansion: usize, stride: usize) -> Self {
         let outputs = width * expansion;
         let bottleneck = expansion > 1;
@@ -131,7 +214,7 @@ impl Block {
     }
 }
 
-/// A residual backbone.
+/// A backbone.
 #[derive(Module, Debug)]
 pub struct Backbone {
     stem: ConvNorm,
@@ -139,36 +222,27 @@ pub struct Backbone {
     stages: Vec<Vec<Block>>,
     #[module(skip)]
     frozen_stages: usize,
+    /// Whether the stem ends in a ReLU6.
+    #[module(skip)]
+    capped: bool,
 }
 
 impl Backbone {
     /// A backbone with fresh weights. The stem and the first `frozen_stages - 1` stages stay as they are, batch statistics
     /// included; 0 trains all.
     pub fn new(spec: &BackboneSpec, norm: NormKind, frozen_stages: usize, init: &mut Init) -> Self {
-        let kernel = if spec.large_stem { 7 } else { 3 };
         // Batch statistics that follow the data would change what is called frozen.
         let norm_of = |part: usize| match norm {
             NormKind::Batch if part < frozen_stages => NormKind::Frozen,
             norm => norm,
         };
-        let stem = ConvNorm::new(init, norm_of(0), [3, spec.stem_width], kernel, 2);
-        let pool = spec.large_stem.then(|| {
-            MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init()
-        });
-        let mut inputs = spec.stem_width;
-        let mut stages = Vec::new();
-        for (stage, (&blocks, &width)) in spec.blocks.iter().zip(spec.widths).enumerate() {
-            // A small stem has stride 2 only: the first stage brings it to 4.
-            let first = if stage == 0 && spec.large_stem { 1 } else { 2 };
-            let mut built = Vec::new();
-            for block in 0..blocks {
-                let stride = if block == 0 { first } else { 1 };
-                built.push(Block::new(init, norm_of(stage + 1), inputs, width, spec.expansion, stride));
-                inputs = width * spec.expansion;
-            }
-            stages.push(built);
-        }
-        Self { stem, pool, stages, frozen_stages }
+        let (stem, pool) = spec.stem(init, norm_of(0));
+        let channels = spec.channels();
+        let inputs = std::iter::once(spec.stem_width).chain(channels.iter().copied());
+        let stages = (0..channels.len()).zip(inputs);
+        let stages = stages.map(|(stage, inputs)| spec.stage(init, norm_of(stage + 1), stage, inputs)).collect();
+        let capped = matches!(spec.layout, Layout::Inverted(_));
+        Self { stem, pool, stages, frozen_stages, capped }
     }
 
     /// The map of every stage.
@@ -176,7 +250,8 @@ impl Backbone {
     /// # Shapes
     /// `[N, 3, H, W]` → `[N, C_s, H / 4 / 2^s, W / 4 / 2^s]` for stage `s`
     pub fn forward(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut x = relu(self.stem.forward(pictures));
+        let mut x = self.stem.forward(pictures);
+        x = if self.capped { relu6(x) } else { relu(x) };
         if let Some(pool) = &self.pool {
             x = pool.forward(x);
         }

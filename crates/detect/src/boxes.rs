@@ -1,7 +1,7 @@
 //! Boxes on the host: `[x1, y1, x2, y2]` in pixels, and their deltas (Faster R-CNN, arXiv 1506.01497, section 3.1.2).
 
 /// Largest log-scale delta, so that `exp` of an untrained head cannot overflow: a factor of 1000 / 16 (as in torchvision).
-const MAX_LOG_SCALE: f32 = 4.135_166_6;
+pub(crate) const MAX_LOG_SCALE: f32 = 4.135_166_6;
 /// Smallest side in pixels that is taken into a logarithm.
 const MIN_SIDE: f32 = 1e-3;
 

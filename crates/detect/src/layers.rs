@@ -44,6 +44,23 @@ impl Conv {
         Self { weight, bias: None, options: ConvOptions::new(stride, kernel / 2) }
     }
 
+    /// A kernel for each channel with TensorFlow's "same" padding, weights by He's rule over the fan-out: at stride 2 and an even
+    /// size, the odd row and column of zeros is below and to the right.
+    pub fn depthwise(init: &mut Init, channels: usize, kernel: usize, stride: usize) -> Self {
+        let std = (2.0 / (kernel * kernel) as f64).sqrt();
+        let weight = init.normal([channels, 1, kernel, kernel], std);
+        Self { weight, bias: None, options: ConvOptions { groups: channels, ..ConvOptions::new(stride, 0) } }
+            .padded_behind(kernel, stride)
+    }
+
+    /// The same convolution with TensorFlow's "same" padding, for sizes that the stride divides.
+    pub fn padded_behind(mut self, kernel: usize, stride: usize) -> Self {
+        let total = kernel - stride.min(kernel);
+        self.options.padding = [total / 2; 2];
+        self.options.end_padding = [total % 2; 2];
+        self
+    }
+
     /// Adds a bias of zeros.
     pub fn with_bias(mut self, init: &mut Init) -> Self {
         let [out, ..] = self.weight.dims();
@@ -68,19 +85,29 @@ pub enum Norm {
     Group(GroupNorm),
 }
 
-impl Norm {
-    /// Epsilon of the variance, as in torchvision.
-    const EPSILON: f64 = 1e-5;
+/// Epsilon of the variance, as in torchvision.
+pub(crate) const NORM_EPSILON: f64 = 1e-5;
 
+/// Groups of a group normalisation: the most up to 32 that divide the channels.
+pub(crate) fn group_count(channels: usize) -> usize {
+    (1..=32.min(channels)).rev().find(|groups| channels.is_multiple_of(*groups)).unwrap_or(1)
+}
+
+impl Norm {
     /// A fresh layer over `channels`.
     pub fn new(kind: NormKind, channels: usize, init: &Init) -> Self {
-        let batch = || BatchNormConfig::new(channels).with_epsilon(Self::EPSILON).init(init.device());
+        Self::with_epsilon(kind, channels, NORM_EPSILON, init)
+    }
+
+    /// The same with this number added to the variance.
+    pub fn with_epsilon(kind: NormKind, channels: usize, epsilon: f64, init: &Init) -> Self {
+        let batch = || BatchNormConfig::new(channels).with_epsilon(epsilon).init(init.device());
         match kind {
             NormKind::Batch => Norm::Batch(batch()),
             NormKind::Frozen => Norm::Frozen(batch()),
             NormKind::Group => {
-                let groups = (1..=32.min(channels)).rev().find(|groups| channels.is_multiple_of(*groups)).unwrap_or(1);
-                Norm::Group(GroupNormConfig::new(groups, channels).with_epsilon(Self::EPSILON).init(init.device()))
+                let groups = group_count(channels);
+                Norm::Group(GroupNormConfig::new(groups, channels).with_epsilon(epsilon).init(init.device()))
             }
         }
     }
@@ -149,7 +176,7 @@ impl Linear {
 }
 
 /// Added to squares before a root: the gradient of a length of 0 stays finite.
-const LENGTH_EPSILON: f64 = 1e-12;
+pub(crate) const LENGTH_EPSILON: f64 = 1e-12;
 
 impl Linear {
     /// `temperature cos(w_j, x) + b_j` in the place of `w_j x + b_j`: `[R, in]` → `[R, out]`.
@@ -161,6 +188,11 @@ impl Linear {
         let cosines = unit(x, 1).matmul(unit(self.weight.val(), 0));
         cosines.mul_scalar(temperature) + self.bias.val().unsqueeze()
     }
+}
+
+/// `min(max(x, 0), 6)`: activations that fit eight bits.
+pub fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clamp(0.0, 6.0)
 }
 
 /// `max(x, 0)`

@@ -28,6 +28,13 @@ pub struct DetectorCard {
     pub class_layers: &'static [&'static str],
 }
 
+impl DetectorCard {
+    /// Whether the size of a tensor depends on the class list.
+    pub fn depends_on_classes(&self, name: &str) -> bool {
+        self.class_layers.iter().any(|layer| name.starts_with(layer))
+    }
+}
+
 /// A registered detector.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {

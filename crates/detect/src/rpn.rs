@@ -51,7 +51,8 @@ impl Default for RpnConfig {
     }
 }
 
-const WEIGHTS: DeltaWeights = DeltaWeights([1.0; 4]);
+/// Weights of the deltas of proposals.
+pub(crate) const WEIGHTS: DeltaWeights = DeltaWeights([1.0; 4]);
 /// Where the smooth L1 loss of the deltas turns from square to linear (torchvision: 1/9).
 const SMOOTH_BETA: f32 = 1.0 / 9.0;
 

@@ -10,7 +10,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::{DetectError, ParamPath, Result};
 
 /// A tensor on the host.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weight {
     /// Its shape.
     pub shape: Vec<usize>,
@@ -133,8 +133,23 @@ pub fn to_safetensors(weights: &Weights, half: bool, metadata: BTreeMap<String, 
         let view = TensorView::new(dtype, shape.clone(), bytes).expect("bytes were made for this shape");
         (name.as_str(), view)
     });
-    let metadata = (!metadata.is_empty()).then(|| metadata.into_iter().collect());
-    safetensors::serialize(views, metadata).expect("names are unique and shapes fit")
+    with_metadata(safetensors::serialize(views, None).expect("names are unique and shapes fit"), &metadata)
+}
+
+/// The same file with text about it, sorted by key: the crate would write a hash map, in another order each time.
+fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    if metadata.is_empty() {
+        return file;
+    }
+    let (length, rest) = file.split_first_chunk::<8>().expect("a safetensors file starts with a length");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    // The header is `{"name": …}` or, without a tensor, `{}`, filled up with spaces to a multiple of eight.
+    let tensors = header.trim_ascii_end().strip_prefix(b"{").expect("the header is a JSON object");
+    let metadata = serde_json::to_string(metadata).expect("text is JSON");
+    let comma: &[u8] = if tensors == b"}" { b"" } else { b"," };
+    let mut header = [b"{\"__metadata__\":", metadata.as_bytes(), comma, tensors].concat();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, data].concat()
 }
 
 /// Weights from the bytes of a safetensors file; `path` is for messages.
@@ -158,7 +173,8 @@ pub fn from_safetensors(bytes: &[u8], path: &Path) -> Result<Weights> {
         .collect()
 }
 
-fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+/// The values of little-endian bytes, if they are fractions.
+pub(crate) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     Some(match dtype {
         Dtype::F16 => bytes.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
         Dtype::BF16 => bytes.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),

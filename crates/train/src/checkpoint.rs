@@ -70,10 +70,9 @@ const FORMAT: u32 = 1;
 const HEADER: &str = "equipoise";
 const FILE: &str = "checkpoint.safetensors";
 
-/// Whether the bytes are a safetensors file that claims to be a checkpoint.
-pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
-    let header = safetensors::SafeTensors::read_metadata(bytes).ok();
-    header.is_some_and(|(_, header)| header.metadata().as_ref().is_some_and(|entries| entries.contains_key(HEADER)))
+/// Whether the text in a safetensors file's header says that it is a checkpoint.
+pub fn is_checkpoint(metadata: &BTreeMap<String, String>) -> bool {
+    metadata.contains_key(HEADER)
 }
 
 /// A checkpoint in memory.
@@ -117,18 +116,25 @@ impl Checkpoint {
         Ok(write_atomically(&Self::file(dir), &bytes)?)
     }
 
+    /// The file of a checkpoint: this one, or that of a checkpoint folder or a run directory (its last checkpoint).
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find(path: &Path) -> Result<PathBuf> {
+        let candidates = [path.to_path_buf(), path.join(FILE), path.join("checkpoints").join("last").join(FILE)];
+        candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| TrainError::Checkpoint {
+            path: path.to_path_buf(),
+            reason: "no checkpoint here; give a run directory, a folder of `checkpoints/` or a .safetensors file"
+                .into(),
+        })
+    }
+
     /// Reads a checkpoint: a file, a checkpoint folder, or a run directory (its last checkpoint).
     ///
     /// # Errors
     /// When there is none, or it is damaged or of another program.
     pub fn read(path: &Path) -> Result<Self> {
-        let candidates = [path.to_path_buf(), path.join(FILE), path.join("checkpoints").join("last").join(FILE)];
-        let file =
-            candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| TrainError::Checkpoint {
-                path: path.to_path_buf(),
-                reason: "no checkpoint here; give a run directory, a folder of `checkpoints/` or a .safetensors file"
-                    .into(),
-            })?;
+        let file = Self::find(path)?;
         let wrong = |reason: String| TrainError::Checkpoint { path: file.clone(), reason };
         let bytes = std::fs::read(&file).map_err(|error| wrong(error.to_string()))?;
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;

@@ -3,35 +3,41 @@
 use std::path::Path;
 
 use equipoise_detect::weights::{self, Weights};
-use equipoise_detect::{Detector, torchvision, torchvision_retina};
+use equipoise_detect::{Detector, Fit, WeightFile, naming};
 use equipoise_loss::ClassLoss;
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::{Decouple, Result, TrainError};
+use crate::{Decouple, KnownWeights, Result, TrainError};
 
 /// Weights of the light backbone, made by `equipoise weights pretrain` on crops of single drawings, as f16.
 const LIGHT: &[u8] = include_bytes!("../weights/light.safetensors");
 
-/// Puts the weights called `name` into a detector: "" for none, "light" for those shipped, else a safetensors file or a run.
+/// Puts the weights called `name` into a detector, and says what of them was left out: "" for none, "light" for those shipped,
+/// else a file that [`read`] reads.
 ///
-/// A file may hold a backbone, by our names or by torchvision's, or be a checkpoint, whose averaged weights are taken where
-/// there are any. What it lacks outside the backbone keeps its fresh values, and so do the layers of a checkpoint whose size
+/// What a file lacks outside the backbone keeps its fresh values, and so do the layers of a detector whose size
 /// depends on the number of classes, when that number is another.
 ///
 /// # Errors
 /// When the file cannot be read or does not fit.
-pub fn load(detector: Detector, name: &str) -> Result<Detector> {
+pub(crate) fn load(detector: Detector, name: &str) -> Result<(Detector, Vec<String>)> {
     if name.is_empty() {
-        return Ok(detector);
+        return Ok((detector, Vec::new()));
     }
     let mut new = read(name)?;
-    let old = weights::weights_of(&detector);
-    let class_layers = detector.card().class_layers;
-    let resized = |name: &str, shape: &[usize]| {
-        class_layers.iter().any(|layer| name.starts_with(layer)) && old.get(name).is_some_and(|old| old.shape != shape)
-    };
-    new.retain(|name, weight| !resized(name, &weight.shape));
+    let fit = Fit::of(&new, &weights::weights_of(&detector));
+    let card = detector.card();
+    let resized: Vec<_> = fit.misshapen.iter().filter(|tensor| card.depends_on_classes(&tensor.name)).collect();
+    let notes = resized.iter().map(|tensor| {
+        format!(
+            "`{}` starts fresh: {:?} in `{name}`, {:?} for these classes",
+            tensor.name, tensor.file, tensor.detector
+        )
+    });
+    let notes = notes.collect();
+    new.retain(|name, _| !resized.iter().any(|tensor| tensor.name == *name));
     weights::with_weights(detector, new, |missing| !missing.starts_with("backbone."))
+        .map(|detector| (detector, notes))
         .map_err(|error| TrainError::InitialWeights { name: name.to_string(), reason: error.to_string() })
 }
 
@@ -54,7 +60,12 @@ pub fn load_first_stage(
         .map_err(|error| TrainError::InitialWeights { name: name.to_string(), reason: error.to_string() })
 }
 
-fn read(name: &str) -> Result<Weights> {
+/// The weights of a file by our names: safetensors or PyTorch, a backbone or a whole detector, by our names or those of another program
+/// that is known; or a checkpoint or a run directory, whose averaged weights are taken where there are any.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(name: &str) -> Result<Weights> {
     let path = Path::new(name);
     if name == "light" {
         return Ok(weights::from_safetensors(LIGHT, path)?);
@@ -62,16 +73,29 @@ fn read(name: &str) -> Result<Weights> {
     if path.is_dir() {
         return Ok(Checkpoint::read(path)?.scored_weights());
     }
-    let bytes = std::fs::read(path).map_err(|error| TrainError::Checkpoint {
-        path: path.to_path_buf(),
-        reason: format!("{error}; `weights` takes \"light\", a safetensors file, a run directory, or \"\" for none"),
-    })?;
-    if checkpoint::is_checkpoint(&bytes) {
+    if !path.exists() {
+        return Err(TrainError::Checkpoint { path: path.to_path_buf(), reason: missing(path) });
+    }
+    let file = WeightFile::open(path)?;
+    if checkpoint::is_checkpoint(&file.metadata) {
         return Ok(Checkpoint::read(path)?.scored_weights());
     }
-    let weights = weights::from_safetensors(&bytes, path)?;
-    if torchvision_retina::is_retina_net(&weights) {
-        return Ok(torchvision_retina::rename_retina_net(weights));
+    Ok(naming::to_ours(file.read()?))
+}
+
+/// What to do about a file that is not there.
+fn missing(path: &Path) -> String {
+    match KnownWeights::wanted(path) {
+        Some(known) => {
+            format!(
+                "no such file; these weights are free ({}), get them by\n  {}",
+                known.licence,
+                known.commands().join("\n  ")
+            )
+        }
+        None => {
+            "no such file; `weights` takes \"light\", a safetensors or PyTorch file, a run directory, or \"\" for none"
+                .into()
+        }
     }
-    Ok(if torchvision::is_resnet(&weights) { torchvision::rename_resnet(weights) } else { weights })
 }

@@ -24,6 +24,7 @@ pub struct Learner {
     sgd: Sgd,
     average: Weights,
     step: u64,
+    notes: Vec<String>,
 }
 
 /// What a step of a learner did.
@@ -43,10 +44,16 @@ impl Learner {
     pub fn new(recipe: Recipe, num_classes: usize, facts: TrainingFacts, device: &Device) -> Result<Self> {
         check_frozen(&recipe)?;
         let (weights, decouple) = (recipe.weights.clone(), recipe.decouple);
-        Self::fresh(recipe, num_classes, facts, device, |detector, loss| match decouple {
-            None => initial_weights::load(detector, &weights),
+        let mut notes = Vec::new();
+        let fresh = Self::fresh(recipe, num_classes, facts, device, |detector, loss| match decouple {
+            None => {
+                let (detector, left_out) = initial_weights::load(detector, &weights)?;
+                notes = left_out;
+                Ok(detector)
+            }
             Some(decouple) => initial_weights::load_first_stage(detector, &weights, decouple, loss, num_classes),
-        })
+        })?;
+        Ok(Self { notes, ..fresh })
     }
 
     /// The learner of a checkpoint.
@@ -92,6 +99,7 @@ impl Learner {
             sgd: Sgd::default(),
             average: Weights::new(),
             step: 0,
+            notes: Vec::new(),
         })
     }
 
@@ -225,6 +233,11 @@ impl Learner {
         &self.facts
     }
 
+    /// What of the initial weights was left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The gradient ledger.
     pub fn ledger(&self) -> &GradientLedger {
         &self.ledger
@@ -245,7 +258,7 @@ fn check_frozen(recipe: &Recipe) -> Result<()> {
     Err(TrainError::Recipe {
         origin: "`detector.frozen_stages`".into(),
         reason: format!(
-            "{frozen} parts of the backbone would stay random, since `weights` is empty; give `weights` (\"light\" for the light backbone, or a safetensors file by torchvision's names), or train all with detector.frozen_stages=0 and detector.norm=\"group\""
+            "{frozen} parts of the backbone would stay random, since `weights` is empty; give `weights` (\"light\" for the light backbone, or a file by torchvision's names; `equipoise weights list` knows some), or train all with detector.frozen_stages=0 and detector.norm=\"group\""
         ),
     })
 }

@@ -21,7 +21,7 @@ pub struct Recipe {
     pub accumulate: usize,
     /// Seed of weights, order, augmentation and sampling.
     pub seed: u64,
-    /// Initial weights: a backbone shipped with the program ("light"), a safetensors file, or "" for none.
+    /// Initial weights: a backbone shipped with the program ("light"), a safetensors or PyTorch file, a run, or "" for none.
     pub weights: String,
     /// When gradient sums enter the ledger; it matters with `accumulate` above 1 alone.
     pub ledger: LedgerCommit,

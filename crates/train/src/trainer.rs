@@ -221,6 +221,11 @@ impl Trainer {
         self.learner.detector()
     }
 
+    /// What of the initial weights was left out.
+    pub fn notes(&self) -> &[String] {
+        self.learner.notes()
+    }
+
     /// The loss.
     pub fn loss(&self) -> &dyn ClassLoss {
         self.learner.loss()

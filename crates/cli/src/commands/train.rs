@@ -22,8 +22,9 @@ use crate::run_data::RunData;
 use crate::scoring::{Model, Validation};
 
 /// Recipes inside the program.
-const RECIPES: [(&str, &str); 4] = [
+const RECIPES: [(&str, &str); 5] = [
     ("light", include_str!("../../recipes/light.toml")),
+    ("lite0", include_str!("../../recipes/lite0.toml")),
     ("resnet50", include_str!("../../recipes/resnet50.toml")),
     ("dense", include_str!("../../recipes/dense.toml")),
     ("demo", super::demo::RECIPE),
@@ -45,7 +46,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     val_images: Option<PathBuf>,
     /// Recipe: a TOML file, whose keys win over the published defaults, or the name of a built-in one: light for small pictures and
-    /// a CPU, resnet50 as published for LVIS, dense with a detector of one stage for a CPU, demo as that command has it
+    /// a CPU, lite0 from a backbone pretrained on ImageNet (`equipoise weights list`), resnet50 as published for LVIS, dense with a detector of one
+    /// stage for a CPU, demo as that command has it
     #[arg(long, value_name = "FILE|NAME", default_value = "light")]
     recipe: PathBuf,
     /// Start from the weights of a trained run, with its recipe and, unless named, its data
@@ -218,6 +220,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let stage = recipe.decouple.map(|decouple| format!(", {}", decouple.method.title())).unwrap_or_default();
         Trainer::start(recipe, &format!("{loss}{stage}"), train.clone(), dir.clone(), &device)?
     };
+    for note in trainer.notes() {
+        eprintln!("note: weights: {note}");
+    }
     for note in trainer.loss().notes() {
         eprintln!("note: loss {}: {note}", trainer.recipe().loss.name);
     }

@@ -7,4 +7,5 @@ mod failures;
 mod help;
 mod path;
 mod program;
+mod weights;
 mod world;

@@ -8,7 +8,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::module::conv2d as stock_conv2d;
-use burn::tensor::ops::ConvOptions as StockOptions;
+use burn::tensor::ops::{ConvOptions as StockOptions, PadMode};
 
 use super::conv2d_flex::Convolution;
 use super::flex::{apply, supports};
@@ -20,6 +20,8 @@ pub struct ConvOptions {
     pub stride: [usize; 2],
     /// Rows and columns of zeros added on every side.
     pub padding: [usize; 2],
+    /// Rows below and columns to the right of zeros more than that: TensorFlow's "same" padding is uneven at stride 2.
+    pub end_padding: [usize; 2],
     /// Distance between neighbouring kernel taps in pixels, at least 1.
     pub dilation: [usize; 2],
     /// Number of independent channel groups; divides the input and the output channels.
@@ -28,7 +30,7 @@ pub struct ConvOptions {
 
 impl Default for ConvOptions {
     fn default() -> Self {
-        ConvOptions { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 }
+        ConvOptions { stride: [1, 1], padding: [0, 0], end_padding: [0, 0], dilation: [1, 1], groups: 1 }
     }
 }
 
@@ -50,7 +52,7 @@ impl ConvOptions {
 /// # Shapes
 ///
 /// `x`: `[N, C_in, H, W]`, `weight`: `[C_out, C_in / groups, kh, kw]`, `bias`: `[C_out]`, result: `[N, C_out, H', W']` with
-/// `H' = (H + 2·padding - dilation·(kh - 1) - 1) / stride + 1`.
+/// `H' = (H + 2·padding + end_padding - dilation·(kh - 1) - 1) / stride + 1`.
 ///
 /// # Panics
 ///
@@ -66,12 +68,18 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options:
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
     if !covered || ![Some(&x), Some(&weight), bias.as_ref()].into_iter().flatten().all(supports) {
         let bias = bias.map(Tensor::from_dispatch);
-        return stock_conv2d(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), bias, options.stock());
+        let x = zeros_behind(Tensor::from_dispatch(x), options.end_padding);
+        return stock_conv2d(x, Tensor::from_dispatch(weight), bias, options.stock());
     }
     match bias {
         Some(bias) => apply::<3, 4, _>(convolution, [x, weight, bias]),
         None => apply::<2, 4, _>(convolution, [x, weight]),
     }
+}
+
+/// Zeros below and to the right, which Burn's operation cannot add by itself: it would shift the window to have them on both sides.
+fn zeros_behind(x: Tensor<4>, [rows, columns]: [usize; 2]) -> Tensor<4> {
+    if [rows, columns] == [0, 0] { x } else { x.pad((0, columns, 0, rows), PadMode::Constant(0.0)) }
 }
 
 fn check(x: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, options: &ConvOptions) {

@@ -85,7 +85,8 @@ impl Convolution {
         let [images, channels, height, width] = x;
         let extent = |axis: usize, size: usize| {
             let reach = options.dilation[axis] * (weight[2 + axis].checked_sub(1)?);
-            Some((size + 2 * options.padding[axis]).checked_sub(reach + 1)? / options.stride[axis] + 1)
+            let padded = size + 2 * options.padding[axis] + options.end_padding[axis];
+            Some(padded.checked_sub(reach + 1)? / options.stride[axis] + 1)
         };
         let output = [weight[0], extent(0, height)?, extent(1, width)?];
         Some(Convolution { options, images, input: [channels, height, width], output, kernel: [weight[2], weight[3]] })

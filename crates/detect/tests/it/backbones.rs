@@ -1,11 +1,11 @@
 //! Backbones, normalisation and the pyramid: shapes, sizes, and what freezing means.
 
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use equipoise_detect::Init;
 use equipoise_detect::backbone::{BACKBONES, Backbone, BackboneSpec};
 use equipoise_detect::fpn::Fpn;
-use equipoise_detect::layers::{ConvNorm, NormKind};
+use equipoise_detect::layers::{Conv, ConvNorm, NormKind, relu6};
 use equipoise_detect::weights::host;
 use equipoise_detect::weights::{Weights, weights_of, with_weights};
 
@@ -24,7 +24,7 @@ fn trainable(module: &impl Module) -> usize {
 fn assert_maps(spec: &BackboneSpec) {
     let backbone = Backbone::new(spec, NormKind::Frozen, 0, &mut Init::new(0, &Device::flex()));
     let maps = backbone.forward(picture([1, 3, 64, 96]));
-    assert_eq!(maps.len(), spec.blocks.len());
+    assert_eq!(maps.len(), spec.channels().len());
     for ((map, stride), channels) in maps.iter().zip(spec.strides()).zip(spec.channels()) {
         assert_eq!(map.dims(), [1, channels, 64 / stride, 96 / stride], "{}", spec.name);
         assert!(host(map).iter().all(|v| v.is_finite()), "{}", spec.name);
@@ -32,8 +32,8 @@ fn assert_maps(spec: &BackboneSpec) {
 }
 
 #[test]
-fn light_and_small_residual_networks_have_their_maps() {
-    for spec in BACKBONES.iter().filter(|spec| spec.expansion == 1) {
+fn networks_without_bottlenecks_have_their_maps() {
+    for spec in BACKBONES.iter().filter(|spec| spec.name != "resnet50") {
         assert_maps(spec);
     }
 }
@@ -125,4 +125,40 @@ fn the_top_of_a_pyramid_reaches_its_bottom() {
     let (fine, coarse) = (picture([1, 4, 8, 8]), picture([1, 4, 4, 4]));
     let bottom = |coarse: Tensor<4>| host(&fpn.forward(vec![fine.clone(), coarse])[0]);
     assert_ne!(bottom(coarse.clone()), bottom(coarse.mul_scalar(2.0)));
+}
+
+/// Values of the published files without `_conv_head`, `_bn1`, `_fc` and statistics.
+#[test]
+fn lite_networks_have_their_published_size() {
+    let sizes = [2_958_848, 3_723_520, 4_357_952];
+    for (name, size) in ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"].into_iter().zip(sizes) {
+        assert_size(BackboneSpec::find(name).unwrap(), size);
+    }
+}
+
+/// TensorFlow's rule for an even size at stride 2: the window of output `i` begins at `2 i` with a 3×3 kernel, and at `2 i - 1` with 5×5.
+#[test]
+fn depthwise_convolutions_are_padded_below_and_to_the_right() {
+    let mut init = Init::new(0, &Device::flex());
+    for (kernel, first) in [(3, 0), (5, -1)] {
+        let conv = Conv::depthwise(&mut init, 1, kernel, 2);
+        let mut values = vec![0.0; 64];
+        values[0] = 1.0;
+        let x = Tensor::<4>::from_data(TensorData::new(values, [1, 1, 8, 8]), &Device::flex());
+        let out = conv.forward(x);
+        assert_eq!(out.dims(), [1, 1, 4, 4]);
+        // The pixel at the corner meets the tap that lies `-first` rows and columns into the kernel.
+        let tap = (-first * kernel as isize - first) as usize;
+        assert_eq!(host(&out)[0], host(&conv.weight.val())[tap], "{kernel}");
+    }
+}
+
+#[test]
+fn activations_of_lite_networks_are_capped_at_six() {
+    let x = Tensor::<1>::from_data(TensorData::new(vec![-1.0f32, 0.5, 7.0], [3]), &Device::flex().autodiff())
+        .require_grad();
+    let y = relu6(x.clone());
+    assert_eq!(host(&y), [0.0, 0.5, 6.0]);
+    let gradients = (y.square() * 0.5).sum().backward();
+    assert_eq!(host(&x.grad(&gradients).unwrap()), [0.0, 0.5, 0.0]);
 }

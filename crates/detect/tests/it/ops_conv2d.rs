@@ -1,7 +1,7 @@
 //! The convolution against Burn's own, values and gradients, and the same bits on any number of threads.
 
 use burn::tensor::module::conv2d as stock_conv2d;
-use burn::tensor::ops::ConvOptions as StockOptions;
+use burn::tensor::ops::{ConvOptions as StockOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_detect::ops::{ConvOptions, conv2d};
 use proptest::prelude::*;
@@ -37,12 +37,13 @@ fn run(case: &Case, ours: bool) -> Vec<Vec<f32>> {
     let x = Tensor::<4>::from_data(fill(&case.x, 1), &device).require_grad();
     let weight = Tensor::<4>::from_data(fill(&case.weight, 2), &device).require_grad();
     let bias = case.bias.then(|| Tensor::<1>::from_data(fill(&case.weight[..1], 3), &device).require_grad());
-    let ConvOptions { stride, padding, dilation, groups } = case.options;
+    let ConvOptions { stride, padding, end_padding, dilation, groups } = case.options;
     let out = if ours {
         conv2d(x.clone(), weight.clone(), bias.clone(), case.options)
     } else {
         let options = StockOptions::new(stride, padding, dilation, groups);
-        stock_conv2d(x.clone(), weight.clone(), bias.clone(), options)
+        let padded = x.clone().pad((0, end_padding[1], 0, end_padding[0]), PadMode::Constant(0.0));
+        stock_conv2d(padded, weight.clone(), bias.clone(), options)
     };
     let factors = Tensor::<4>::from_data(fill(&out.dims(), 4), &device);
     let gradients = (out.clone() * factors).sum().backward();
@@ -70,17 +71,27 @@ fn assert_close(case: &Case) {
 fn cases() -> impl Strategy<Value = Case> {
     let channels = prop_oneof![1usize..5, Just(8), Just(17), Just(33)];
     let size = (1usize..3, prop_oneof![1usize..8, Just(19), Just(50)], prop_oneof![1usize..8, Just(21), Just(53)]);
-    let geometry = ([1usize..4, 1usize..4], [0usize..3, 0usize..3], [1usize..3, 1usize..3], [1usize..5, 1usize..5]);
+    let padding = ([0usize..3, 0usize..3], [0usize..2, 0usize..2]);
+    let geometry = ([1usize..4, 1usize..4], padding, [1usize..3, 1usize..3], [1usize..5, 1usize..5]);
     (size, channels.clone(), channels, geometry, any::<bool>(), any::<bool>()).prop_filter_map(
         "kernel larger than the padded map",
-        |((images, height, width), inputs, outputs, (stride, padding, dilation, kernel), bias, depthwise)| {
-            let fits = |axis: usize, size: usize| size + 2 * padding[axis] > dilation[axis] * (kernel[axis] - 1);
+        |(
+            (images, height, width),
+            inputs,
+            outputs,
+            (stride, (padding, end_padding), dilation, kernel),
+            bias,
+            depthwise,
+        )| {
+            let fits = |axis: usize, size: usize| {
+                size + 2 * padding[axis] + end_padding[axis] > dilation[axis] * (kernel[axis] - 1)
+            };
             let (outputs, group_channels, groups) = if depthwise { (inputs, 1, inputs) } else { (outputs, inputs, 1) };
             let case = Case {
                 x: [images, inputs, height, width],
                 weight: [outputs, group_channels, kernel[0], kernel[1]],
                 bias,
-                options: ConvOptions { stride, padding, dilation, groups },
+                options: ConvOptions { stride, padding, end_padding, dilation, groups },
             };
             (fits(0, height) && fits(1, width)).then_some(case)
         },

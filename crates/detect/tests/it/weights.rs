@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use equipoise_detect::Init;
 use equipoise_detect::backbone::{Backbone, BackboneSpec};
+use equipoise_detect::efficientnet::{is_lite, rename_lite};
 use equipoise_detect::layers::NormKind;
 use equipoise_detect::torchvision::{is_resnet, rename_resnet};
 use equipoise_detect::weights::{Weight, Weights, from_safetensors, to_safetensors, weights_of, with_weights};
@@ -98,6 +99,52 @@ fn names_and_shapes_must_fit() {
     missing.insert("rpn.conv.weight".into(), one);
     let error = with_weights(detector(&config(), 1, &device), missing, |_| false).unwrap_err().to_string();
     assert!(error.contains("`rpn.conv.weight`") && error.contains("[1]") && error.contains("[8, 8, 3, 3]"), "{error}");
+}
+
+/// The names of EfficientNet-Lite in PyTorch, written from the module tree of the published files.
+fn lite_name(name: &str, counts: &[usize]) -> String {
+    let value = |rest: &str, conv: &str, norm: &str| match rest {
+        "conv.weight" => format!("{conv}.weight"),
+        "norm.gamma" => format!("{norm}.weight"),
+        "norm.beta" => format!("{norm}.bias"),
+        rest => format!("{norm}.{}", rest.strip_prefix("norm.").unwrap()),
+    };
+    let parts: Vec<&str> = name.splitn(5, '.').collect();
+    match parts.as_slice() {
+        ["stem", ..] => value(name.strip_prefix("stem.").unwrap(), "_conv_stem", "_bn0"),
+        ["stages", stage, block, part, rest] => {
+            let before: usize = counts[..stage.parse::<usize>().unwrap()].iter().sum();
+            let block = before + block.parse::<usize>().unwrap();
+            let norm = match *part {
+                "expand" => "_bn0",
+                "depthwise" => "_bn1",
+                _ => "_bn2",
+            };
+            format!("_blocks.{block}.{}", value(rest, &format!("_{part}_conv"), norm))
+        }
+        _ => panic!("{name}"),
+    }
+}
+
+#[test]
+fn names_of_efficientnet_lite_fit_its_networks() {
+    for (name, counts) in [("efficientnet_lite0", [3, 2, 6, 5]), ("efficientnet_lite2", [4, 3, 8, 6])] {
+        let spec = BackboneSpec::find(name).unwrap();
+        let backbone = Backbone::new(spec, NormKind::Frozen, 0, &mut Init::new(3, &Device::flex()));
+        let ours = weights_of(&backbone);
+        let mut theirs: Weights =
+            ours.iter().map(|(name, weight)| (lite_name(name, &counts), weight.clone())).collect();
+        for known in
+            ["_bn0.running_var", "_blocks.0._bn1.weight", "_blocks.1._expand_conv.weight", "_blocks.15._bn2.bias"]
+        {
+            assert!(theirs.contains_key(known), "{name} lacks {known}");
+        }
+        assert!(!theirs.contains_key("_blocks.0._expand_conv.weight"));
+        theirs.insert("_fc.weight".into(), Weight { shape: vec![2, 3], values: vec![0.0; 6] });
+        assert!(is_lite(&theirs) && !is_lite(&ours) && !is_resnet(&theirs));
+        let expected: Weights = ours.into_iter().map(|(name, weight)| (format!("backbone.{name}"), weight)).collect();
+        assert_eq!(rename_lite(theirs), expected);
+    }
 }
 
 /// The inverse of the renaming, written from torchvision's module tree.
