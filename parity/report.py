@@ -3,7 +3,7 @@
     cargo run --release -p equipoise-eval --example sample_report -- FOLDER
     python parity/report.py FOLDER/lvis/report.html [--pictures FOLDER] [--browser chromium]
 
-Checks, in light and dark and at 400 and 1,440 pixels: the page fits the screen; the table sorts, searches and filters; the slider moves the figure; arrow
+Checks, in light and dark and at 400 and 1,440 pixels: the page fits the screen; the table sorts, searches and filters, the leaderboard sorts; the slider moves the figure; arrow
 keys name a class and Enter shows it; a click on a dot shows its class; every control has a name; every text has the contrast of WCAG AA. Prints the time until
 the page is laid out, the median of five. Exits with 1 when a check fails or that time is above two seconds. `--pictures` keeps screenshots and the printed page.
 Optional: nothing in the build or the tests needs a browser. Standard library only.
@@ -76,6 +76,19 @@ window.addEventListener("load", () => setTimeout(async () => {
     find.value = group.value = ""; find.dispatchEvent(new Event("input"));
     expect(rows().length === all, "the filters are not undone");
     facts.classes = all;
+  }
+  const leaders = document.querySelector("table.leaders");
+  if (leaders) {
+    const scores = at => [...leaders.tBodies[0].rows].map(row => parseFloat(row.cells[at].textContent)).filter(score => !Number.isNaN(score));
+    const falls = list => list.every((score, at) => !at || list[at - 1] >= score);
+    expect(falls(scores(1)), "the leaderboard does not begin with the best AP");
+    const head = leaders.tHead.rows[0].cells[2];
+    head.firstChild.click();
+    expect(falls(scores(2)) && head.getAttribute("aria-sort") === "descending", "the leaderboard is not sorted by APr, best first");
+    head.firstChild.click();
+    expect(falls(scores(2).reverse()), "the leaderboard is not sorted the other way");
+    leaders.tHead.rows[0].cells[1].firstChild.click();
+    expect(falls(scores(1)), "the leaderboard is not sorted by AP again");
   }
   // Sections that are not on the screen are not laid out: each is looked at.
   document.querySelectorAll("main > section").forEach(section => { section.style.contentVisibility = "visible"; });

@@ -14,6 +14,7 @@ use equipoise_eval::record::{Metrics, RunDir};
 use equipoise_train::{Checkpoint, Recipe, Trainer};
 
 use crate::commands::train::steps;
+use crate::follow::Watch;
 use crate::progress::Progress;
 use crate::run_data::RunData;
 use crate::scoring::{Model, Validation};
@@ -85,20 +86,22 @@ impl Experiment<'_> {
     /// The first that happened. Cells that were under way are finished or keep their last checkpoint.
     pub fn run(&self, cells: &[Cell], at_once: usize, threads: usize) -> anyhow::Result<bool> {
         let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let watch = Watch::new(self.progress);
         let work = || -> anyhow::Result<bool> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if broken.load(Ordering::Relaxed) {
                     break;
                 }
-                let done = pool.install(|| self.one(cell)).inspect_err(|_| broken.store(true, Ordering::Relaxed))?;
+                let done =
+                    pool.install(|| self.one(cell, &watch)).inspect_err(|_| broken.store(true, Ordering::Relaxed))?;
                 if !done {
                     return Ok(false);
                 }
             }
             Ok(true)
         };
-        std::thread::scope(|scope| {
+        let outcome = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
             let mut finished = true;
             let mut failure = None;
@@ -109,11 +112,13 @@ impl Experiment<'_> {
                 }
             }
             failure.map_or(Ok(finished), Err)
-        })
+        });
+        watch.close();
+        outcome
     }
 
     /// Trains and scores one cell; false when the user stopped it.
-    fn one(&self, cell: &Cell) -> anyhow::Result<bool> {
+    fn one(&self, cell: &Cell, watch: &Watch) -> anyhow::Result<bool> {
         if crate::interrupt::asked() {
             return Ok(false);
         }
@@ -121,6 +126,7 @@ impl Experiment<'_> {
         let mut trainer = match cell.state()? {
             State::Done => {
                 self.progress.say(&format!("{name}: done before, in {}", cell.dir.display()));
+                watch.end(&cell.dir);
                 return Ok(true);
             }
             State::New => {
@@ -131,7 +137,9 @@ impl Experiment<'_> {
         self.data.note(&run)?;
         let mut validation = Validation::of(&trainer, &run, self.val, self.protocol, self.device)?;
         let task = self.progress.task(&name, trainer.total_steps());
+        watch.begin(&cell.dir);
         let after = |trainer: &Trainer| {
+            watch.after_step();
             validation.as_mut().map_or(Ok(()), |validation| validation.after(trainer, self.progress))
         };
         let trained = steps(&mut trainer, &run, &task, after).with_context(|| format!("training of {name}"))?;
@@ -143,6 +151,7 @@ impl Experiment<'_> {
         if let (Some(validation), Some(evaluation)) = (&mut validation, &scored) {
             validation.add(&trainer, &evaluation.metrics, self.progress)?;
         }
+        watch.end(&cell.dir);
         Ok(scored.is_some())
     }
 }

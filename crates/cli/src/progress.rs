@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use equipoise_eval::live::Screen;
 use equipoise_train::StepReport;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -59,11 +60,28 @@ pub struct Board {
 }
 
 impl Board {
-    /// Shows what `lines` makes for the width of the terminal, with colours where it has them.
-    pub fn show(&self, lines: impl FnOnce(usize, bool) -> Vec<String>) {
+    /// Whether anybody sees it.
+    pub fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Shows what `lines` makes for the terminal, of which `others` lines are taken.
+    pub fn show(&self, others: usize, lines: impl FnOnce(Screen) -> Vec<String>) {
         if let Some(bar) = &self.bar {
-            let (_, width) = console::Term::stderr().size();
-            bar.set_message(lines(usize::from(width).saturating_sub(1), console::colors_enabled_stderr()).join("\n"));
+            let (height, width) = console::Term::stderr().size();
+            let screen = Screen {
+                width: usize::from(width).saturating_sub(1),
+                height: usize::from(height).saturating_sub(others + 1),
+                colour: console::colors_enabled_stderr(),
+            };
+            bar.set_message(lines(screen).join("\n"));
+        }
+    }
+
+    /// The lines go.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 

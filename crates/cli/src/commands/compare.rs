@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use equipoise_data::Dataset;
+use equipoise_data::{Dataset, sampler};
 use equipoise_eval::record::{RunDir, RunRecord, Timing};
 use equipoise_eval::report::{ReportInput, Standing, leaderboard, leaderboard_table, write_report};
 use equipoise_eval::table::{Align, Table};
@@ -118,6 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let val = Arc::new(Dataset::read_with_training_counts(&args.val, args.val_images.as_deref(), &train)?);
     warn(&train);
     warn(&val);
+    warn_idle_samplers(&cells, &train)?;
     let jobs = args.jobs.unwrap_or_else(|| args.device.threads()).clamp(1, cells.len());
     let threads = (args.device.threads() / jobs).max(1);
     let progress = Progress::new();
@@ -216,6 +217,22 @@ fn with_sampler(loss: Option<&str>) -> (Option<&str>, Option<String>) {
         Some((name, sampler)) => (Some(name), Some(sampler.to_string())),
         None => (loss, None),
     }
+}
+
+/// Says which samplers do no more for the data than none would: their rows would only show the noise of another order.
+fn warn_idle_samplers(cells: &[Cell], train: &Dataset) -> anyhow::Result<()> {
+    let mut seen = Vec::new();
+    for cell in cells {
+        let config = &cell.recipe.sampler;
+        if seen.contains(&config) {
+            continue;
+        }
+        seen.push(config);
+        if let Some(reason) = sampler(&config.name, &config.options)?.changes_nothing(train) {
+            eprintln!("warning: the sampler of `{}`, {}, changes nothing: {reason}", cell.title, config.name);
+        }
+    }
+    Ok(())
 }
 
 /// A title as the name of a folder.

@@ -1,7 +1,10 @@
 //! The whole path on a tiny set: train two losses, score, predict, report.
 
+use std::io::Write;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use crate::program::{equipoise, fine};
@@ -209,6 +212,12 @@ fn scored(dir: &Path) {
     assert_eq!(again["metrics"], metrics_of(dir, "eqlv2"));
     let files = ["eval", "--gt", "data/val.json", "--dt", "eqlv2/detections.json", "--train", "data/train.json"];
     assert_eq!(json(&fine(dir, &[&files[..], &["--json"]].concat()))["metrics"], again["metrics"]);
+    let packed = std::fs::File::create(dir.join("data/val.json.gz")).unwrap();
+    let mut packed = GzEncoder::new(packed, Compression::fast());
+    packed.write_all(&std::fs::read(dir.join("data/val.json")).unwrap()).unwrap();
+    packed.finish().unwrap();
+    let of_packed = files.map(|part| if part == "data/val.json" { "data/val.json.gz" } else { part });
+    assert_eq!(json(&fine(dir, &[&of_packed[..], &["--json"]].concat()))["metrics"], again["metrics"]);
     let table = fine(dir, &[&files[..], &["--protocol", "coco", "--out", "scores"]].concat());
     assert!(table.contains("AP50") && table.contains("2 rare, 0 common, 0 frequent"), "{table}");
     assert!(dir.join("scores/metrics.json").is_file() && dir.join("scores/classes.csv").is_file());

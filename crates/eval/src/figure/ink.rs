@@ -28,6 +28,15 @@ const RARE_BAR: Ink = ink("rare-bar", "#6b3f8c", "#b48ad6");
 const COMMON_BAR: Ink = ink("common-bar", "#9c80b4", "#8769a3");
 const FREQUENT_BAR: Ink = ink("frequent-bar", "#c3b4d1", "#5f4f73");
 
+/// What becomes of a class, from best to worst, and last what cannot be told.
+pub(crate) const FATES: [Ink; 5] = [
+    ink("fate0", "#2f6f4f", "#7cc79f"),
+    ink("fate1", "#8a6a00", "#d9b44a"),
+    ink("fate2", "#b3440a", "#f2935c"),
+    ink("fate3", "#9c1c46", "#f587a8"),
+    ink("fate4", "#6b7681", "#97a1ac"),
+];
+
 /// The heart of the project keeps the first colour in every figure.
 const FAVOURED: &str = "eqlv2";
 const RUNS: [Ink; 7] = [
@@ -122,5 +131,10 @@ pub(crate) fn series(runs: &[RunRecord]) -> Vec<Series> {
 /// Rules that give every shape its dark colour.
 pub(crate) fn dark_css() -> String {
     let fixed = [PAPER, TEXT, MUTED, RULE, GRID, RARE, COMMON, FREQUENT, RARE_BAR, COMMON_BAR, FREQUENT_BAR];
-    fixed.iter().chain(&RUNS).map(|ink| format!(".f-{0}{{fill:{1}}}.s-{0}{{stroke:{1}}}", ink.name, ink.dark)).collect()
+    fixed
+        .iter()
+        .chain(&RUNS)
+        .chain(&FATES)
+        .map(|ink| format!(".f-{0}{{fill:{1}}}.s-{0}{{stroke:{1}}}", ink.name, ink.dark))
+        .collect()
 }

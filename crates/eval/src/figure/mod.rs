@@ -1,6 +1,10 @@
 //! Figures of runs: the gradient-ratio plot of EQL v2 and its relatives, as SVG and PNG.
 
 mod class_ap;
+mod class_fates;
+mod class_or_box;
+mod diagnosed;
+mod error_costs;
 mod font;
 mod histogram;
 pub(crate) mod ink;
@@ -8,13 +12,18 @@ mod loss_curves;
 mod plot;
 mod raster;
 mod ratio;
+mod reliability;
 mod score_curves;
 mod score_difference;
 pub(crate) mod svg;
+mod top_confusions;
 
 use std::path::{Path, PathBuf};
 
 pub use class_ap::class_ap;
+pub use class_fates::class_fates;
+pub use class_or_box::class_or_box;
+pub use error_costs::error_costs;
 pub(crate) use font::{fitted, text_width};
 pub use histogram::class_histogram;
 pub use loss_curves::loss_curves;
@@ -22,8 +31,10 @@ pub(crate) use plot::{median, thousands};
 pub(crate) use raster::pixels;
 pub(crate) use ratio::spread;
 pub use ratio::{gradient_ratio, ratio_over_steps};
+pub use reliability::reliability;
 pub use score_curves::score_curves;
 pub(crate) use score_difference::{Difference, score_difference};
+pub use top_confusions::top_confusions;
 
 use crate::error::Result;
 use crate::record::write_file;

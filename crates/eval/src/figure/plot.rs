@@ -35,6 +35,11 @@ impl Scale {
         Self { values: (values.0.log10(), values.1.log10()), pixels, log: true }
     }
 
+    /// The largest value.
+    pub fn end(&self) -> f64 {
+        if self.log { 10_f64.powf(self.values.1) } else { self.values.1 }
+    }
+
     /// The pixel of a value; beyond the ends it goes on.
     pub fn at(&self, value: f64) -> f64 {
         let value = if self.log { value.log10() } else { value };

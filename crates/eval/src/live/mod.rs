@@ -1,5 +1,7 @@
 //! A training as a terminal shows it: how far, how well, and whether the ratios move. Text alone: the program decides where it goes and how often.
 
+mod board;
+
 use std::collections::BTreeMap;
 
 use equipoise_data::Group;
@@ -9,6 +11,8 @@ use crate::figure::{median, thousands};
 use crate::record::{HistoryRow, RunRecord};
 use crate::symptoms::symptoms;
 use crate::table::{percent, printable};
+
+pub use board::{Screen, board};
 
 /// Narrower than this nothing can be said.
 pub const LEAST_WIDTH: usize = 40;
@@ -23,26 +27,48 @@ const NAME: usize = 10;
 ///
 /// Losses are means over the last tenth of the logged steps, sparklines go from the start to now, ratios are medians over the classes of a group.
 pub fn lines(run: &RunRecord, width: usize, colour: bool) -> Vec<String> {
-    let paint = Paint { width: width.max(LEAST_WIDTH), colour };
-    let mut out = vec![paint.line(Style::Bold, &heading(run))];
-    out.extend(paint.losses(&run.history));
+    let name = if run.meta.title.is_empty() { &run.meta.name } else { &run.meta.title };
+    block(run, &printable(name), &Paint { width: width.max(LEAST_WIDTH), colour }, Detail::Whole)
+}
+
+/// How much is told of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Everything.
+    Whole,
+    /// Without the parts of the loss and without warnings.
+    Short,
+    /// A line.
+    Line,
+}
+
+fn block(run: &RunRecord, name: &str, paint: &Paint, detail: Detail) -> Vec<String> {
+    if detail == Detail::Line {
+        let loss = recent(&run.history, |row| row.loss).map_or_else(String::new, |loss| format!("  loss {loss:.3}"));
+        return vec![paint.line(Style::Plain, &(heading(run, name, false) + &loss))];
+    }
+    let mut out = vec![paint.line(Style::Bold, &heading(run, name, true))];
+    let losses = if detail == Detail::Whole { 2 } else { 1 };
+    out.extend(paint.losses(&run.history).into_iter().take(losses));
     out.extend(paint.scores(run));
     out.extend(paint.ratios(run));
-    let found = symptoms(run);
-    for symptom in found.iter().take(MOST_WARNINGS) {
-        out.extend(paint.warning(&symptom.to_string()));
-    }
-    if found.len() > MOST_WARNINGS {
-        out.push(paint.line(Style::Dim, &format!("{} more warnings in the report", found.len() - MOST_WARNINGS)));
+    if detail == Detail::Whole {
+        out.extend(paint.warnings(run));
     }
     out
 }
 
-fn heading(run: &RunRecord) -> String {
-    let name = if run.meta.title.is_empty() { &run.meta.name } else { &run.meta.title };
-    let Some(row) = run.history.last() else { return format!("{}  not a step is logged yet", printable(name)) };
+fn heading(run: &RunRecord, name: &str, whole: bool) -> String {
+    let Some(row) = run.history.last() else { return format!("{name}  not a step is logged yet") };
     let total = if run.meta.steps > 0 { format!("/{}", thousands(run.meta.steps)) } else { String::new() };
-    format!("{}  step {}{total}  epoch {:.2}  lr {:.2e}", printable(name), thousands(row.step), row.epoch, row.lr)
+    let rate = if whole { format!("  epoch {:.2}  lr {:.2e}", row.epoch, row.lr) } else { String::new() };
+    format!("{name}  step {}{total}{rate}", thousands(row.step))
+}
+
+/// Mean over the last tenth of the logged steps; `None` before the first.
+fn recent(history: &[HistoryRow], of: impl Fn(&HistoryRow) -> f64) -> Option<f64> {
+    let recent = &history[history.len() - history.len().div_ceil(10)..];
+    (!recent.is_empty()).then(|| recent.iter().map(of).sum::<f64>() / recent.len() as f64)
 }
 
 #[derive(Clone, Copy)]
@@ -53,6 +79,7 @@ enum Style {
     Warning,
 }
 
+#[derive(Clone, Copy)]
 struct Paint {
     width: usize,
     colour: bool,
@@ -77,11 +104,10 @@ impl Paint {
 
     /// The loss with its parts, and its sparkline.
     fn losses(&self, history: &[HistoryRow]) -> Vec<String> {
+        let mean = |of: fn(&HistoryRow) -> f64| recent(history, of).unwrap_or(f64::NAN);
         if history.is_empty() {
             return Vec::new();
         }
-        let recent = &history[history.len() - history.len().div_ceil(10)..];
-        let mean = |of: fn(&HistoryRow) -> f64| recent.iter().map(of).sum::<f64>() / recent.len() as f64;
         let parts = format!(
             "cls {:.3}  box {:.3}  rpn {:.3}",
             mean(|row| row.classification),
@@ -131,6 +157,18 @@ impl Paint {
         let room = self.width.saturating_sub(NAME + value.chars().count() + 1);
         let top = if top > 0.0 { top } else { high(values) };
         self.line(Style::Plain, &format!("{name:NAME$}{} {value}", sparkline(values, top, room.min(48))))
+    }
+
+    /// What is wrong with the run, as far as a glance can take it.
+    fn warnings(&self, run: &RunRecord) -> Vec<String> {
+        let found = symptoms(run);
+        let mut out: Vec<String> =
+            found.iter().take(MOST_WARNINGS).flat_map(|symptom| self.warning(&symptom.to_string())).collect();
+        if found.len() > MOST_WARNINGS {
+            let more = format!("{} more warnings in the report", found.len() - MOST_WARNINGS);
+            out.push(self.line(Style::Dim, &more));
+        }
+        out
     }
 
     /// A warning in as many lines as it needs.

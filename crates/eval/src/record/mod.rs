@@ -43,6 +43,7 @@ pub use tensorboard::TensorBoard;
 pub use validation::{ValidationRow, ValidationWriter, read_validation};
 
 use crate::detection::{Detection, parse_detections};
+use crate::diagnosis::Diagnosis;
 use crate::error::{EvalError, Result};
 
 /// The paths of a run directory.
@@ -184,6 +185,8 @@ pub struct RunRecord {
     pub metrics: Option<Metrics>,
     /// The scores of every class, where the run was scored.
     pub classes: Vec<ClassRow>,
+    /// Where the tail is lost, where the run was diagnosed.
+    pub diagnosis: Option<Diagnosis>,
     /// Detections on the validation set, where they were kept. Their ids are not checked here.
     pub detections: Vec<Detection>,
     /// Wall times, where they were kept.
@@ -201,6 +204,7 @@ impl RunRecord {
         let dir = RunDir::new(root);
         let mut run = Self::read_progress(root)?;
         run.classes = if_there(&dir.classes(), |path| read_classes(path, &mut run.warnings))?.unwrap_or_default();
+        run.diagnosis = read_diagnosis(&dir, &mut run.warnings)?;
         run.detections = if_there(&dir.detections(), parse_detections)?.unwrap_or_default();
         Ok(run)
     }

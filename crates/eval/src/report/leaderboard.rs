@@ -11,12 +11,15 @@ use crate::compare::paired_difference;
 use crate::record::RunRecord;
 use crate::table::{Align, Table, percent, points};
 
-/// Metrics of a leaderboard, with the group of classes that each is the mean of.
-const COLUMNS: [(&str, Option<Group>); 5] = [
-    ("AP", None),
-    ("APr", Some(Group::Rare)),
-    ("APc", Some(Group::Common)),
-    ("APf", Some(Group::Frequent)),
+/// A metric, and the classes whose AP it is the mean of: `Some(None)` of all, `None` when it is no such mean.
+pub(super) type Column = (&'static str, Option<Option<Group>>);
+
+/// Metrics of a leaderboard.
+const COLUMNS: [Column; 5] = [
+    ("AP", Some(None)),
+    ("APr", Some(Some(Group::Rare))),
+    ("APc", Some(Some(Group::Common))),
+    ("APf", Some(Some(Group::Frequent))),
     ("AP50", None),
 ];
 
@@ -49,7 +52,7 @@ pub struct MetricStanding {
 /// A metric's difference to the first method.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// Mean over the seeds that both have.
+    /// Mean over the seeds that both have; the difference of the means where they share none.
     pub mean: f64,
     /// Standard deviation over those seeds (n - 1); `None` for fewer than two.
     pub deviation: Option<f64>,
@@ -71,11 +74,8 @@ pub fn leaderboard(runs: &[RunRecord]) -> Vec<Standing> {
     contenders.iter().map(standing).collect()
 }
 
-fn metric(
-    contender: &Contender,
-    baseline: Option<&Contender>,
-    (name, group): (&'static str, Option<Group>),
-) -> MetricStanding {
+/// A metric of a contender, and how far it is from the baseline.
+pub(super) fn metric(contender: &Contender, baseline: Option<&Contender>, (name, classes): Column) -> MetricStanding {
     let values: Vec<Option<f64>> = contender.runs.iter().map(|run| run.metric(name)).collect();
     let (mean, deviation) = mean_and_deviation(&values.iter().flatten().copied().collect::<Vec<_>>());
     let difference = baseline.and_then(|baseline| {
@@ -84,10 +84,10 @@ fn metric(
             Some(run.metric(name)? - same.metric(name)?)
         };
         let by_seed: Vec<f64> = contender.runs.iter().filter_map(of_seed).collect();
-        let (mean, deviation) = mean_and_deviation(&by_seed);
-        let classes = (name != "AP50")
-            .then(|| paired_difference(&baseline.class_aps(group), &contender.class_aps(group), 0))
-            .flatten();
+        let (of_seeds, deviation) = mean_and_deviation(&by_seed);
+        let mean = of_seeds.or_else(|| Some(mean? - baseline.metric(name)?));
+        let classes =
+            classes.and_then(|group| paired_difference(&baseline.class_aps(group), &contender.class_aps(group), 0));
         Some(Difference { mean: mean?, deviation, interval: classes.map(|paired| [paired.low, paired.high]) })
     });
     MetricStanding { metric: name, values, mean, deviation, difference }

@@ -9,6 +9,7 @@
 mod changes;
 mod classes;
 mod comparison;
+mod diagnosis;
 mod gallery;
 mod headline;
 mod leaderboard;
@@ -159,6 +160,8 @@ struct Figures {
     scores: Option<Figure>,
     losses: Option<Figure>,
     histogram: Option<Figure>,
+    /// Where the tail is lost, with what stands above each figure.
+    diagnosis: Vec<(Figure, &'static str)>,
 }
 
 impl Figures {
@@ -175,12 +178,14 @@ impl Figures {
             scores: score_curves(input.runs),
             losses: loss_curves(input.runs),
             histogram: class_histogram(input.train),
+            diagnosis: diagnosis::figures(input.runs),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Figure> {
         let single = [&self.ratio, &self.class_ap, &self.changes, &self.scores, &self.losses, &self.histogram];
-        single.into_iter().flatten().chain(&self.steps)
+        let diagnosis = self.diagnosis.iter().map(|(figure, _)| figure);
+        single.into_iter().flatten().chain(&self.steps).chain(diagnosis)
     }
 }
 
@@ -203,6 +208,7 @@ fn html(input: &ReportInput, figures: &Figures) -> String {
         figures.steps.iter().enumerate().map(|(at, f)| page::figure(f, if at == 0 { STEPS } else { "" })).collect();
     page.optional("steps", "Ratio over steps", (!steps.is_empty()).then(|| steps.concat()));
     page.optional("classes-ap", "AP and training pictures", of(figures.class_ap.as_ref(), CLASS_AP));
+    page.optional("diagnosis", "Where the tail is lost", diagnosis::section(input.runs, &figures.diagnosis));
     page.optional("table", "Every class", classes::table(input.runs));
     page.optional("gallery", "Pictures", gallery::gallery(input, &contenders));
     page.optional("scores", "Scores in training", of(figures.scores.as_ref(), ""));

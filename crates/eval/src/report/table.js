@@ -1,10 +1,11 @@
 "use strict";
 document.documentElement.classList.add("js");
-for (const table of document.querySelectorAll("table.classes")) {
-  const heads = [...table.tHead.rows[1].cells], body = table.tBodies[0], all = [...body.rows];
+for (const table of document.querySelectorAll("table.classes, table.leaders")) {
+  const leaders = table.classList.contains("leaders");
+  const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells], body = table.tBodies[0], all = [...body.rows];
   const value = (row, at) => {
     const text = row.cells[at].textContent.trim(), number = parseFloat(text);
-    return text === "never" ? 0 : text === "–" || text === "" ? null : at < 2 || Number.isNaN(number) ? text : number;
+    return text === "never" ? 0 : text === "–" || text === "" ? null : at < 1 || Number.isNaN(number) ? text : number;
   };
   const sort = (at, up) => {
     heads.forEach((head, other) => {
@@ -19,7 +20,12 @@ for (const table of document.querySelectorAll("table.classes")) {
     });
     body.append(...keyed.map(([, row]) => row));
   };
-  heads.forEach((head, at) => head.firstChild.addEventListener("click", () => sort(at, head.getAttribute("aria-sort") !== "ascending")));
+  heads.forEach((head, at) => head.firstChild.addEventListener("click", () => {
+    // Of scores the best is asked for first.
+    const now = head.getAttribute("aria-sort");
+    sort(at, leaders && at > 0 ? now === "descending" : now !== "ascending");
+  }));
+  if (leaders) continue;
 
   const find = document.getElementById("find"), group = document.getElementById("of-group"), only = document.getElementById("only");
   if (!find) continue;

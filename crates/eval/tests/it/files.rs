@@ -80,6 +80,29 @@ fn gzip_is_read_by_its_content() {
     assert!(error.to_string().contains("cut.json.gz"), "{error}");
 }
 
+/// The truth is read twice, for boxes and for masks; packed it gives the same scores.
+#[test]
+fn a_packed_truth_scores_like_the_plain_one() {
+    let folder = Folder::new();
+    let plain = folder.truth([10.0, 10.0, 20.0, 20.0]);
+    let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+    zip.write_all(&std::fs::read(&plain.source).unwrap()).unwrap();
+    let bytes = zip.finish().unwrap();
+    let packed = Dataset::read_validation(&folder.write("truth.json.gz", &bytes), None).unwrap();
+    let segmentation = json!([[10.0, 10.0, 29.0, 10.0, 29.0, 28.0, 10.0, 28.0]]);
+    let mut found = found([10.0, 10.0, 19.0, 18.0]);
+    found[0]["segmentation"] = segmentation;
+    let path = folder.write("found.json", found.to_string().as_bytes());
+    for shape in [Shape::Boxes, Shape::Masks] {
+        let expected = ap(&plain, &path, shape, "AP").unwrap();
+        // 342 of 400 pixels: right at the thresholds up to 0.85.
+        assert!((expected - 0.8).abs() < 1e-9, "{expected}");
+        assert_eq!(ap(&packed, &path, shape, "AP"), Some(expected));
+    }
+    let error = Dataset::read_validation(&folder.write("cut.json.gz", &bytes[..bytes.len() - 9]), None).unwrap_err();
+    assert!(error.to_string().contains("cut.json.gz"), "{error}");
+}
+
 #[test]
 fn masks_are_scored_as_masks() {
     let folder = Folder::new();

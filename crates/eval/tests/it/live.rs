@@ -1,6 +1,6 @@
 //! The live view and the symptoms: what they show, in every width, and what they say of runs that went wrong.
 
-use equipoise_eval::live::lines;
+use equipoise_eval::live::{LEAST_WIDTH, Screen, board, lines};
 use equipoise_eval::record::RunRecord;
 use equipoise_eval::symptoms::{Symptom, symptoms};
 
@@ -146,4 +146,69 @@ fn each_symptom_is_seen() {
     assert!(matches!(rose[..], [Symptom::LossRose { .. }]), "{rose:?}");
     let broken = with(|run| run.history[3].loss = f64::INFINITY);
     assert_eq!(broken[0], Symptom::NotFinite { step: 40 });
+}
+
+fn shown_board(under_way: &[RunRecord], done: &[RunRecord], width: usize, height: usize) -> Vec<String> {
+    let lines = board(under_way, done, Screen { width, height, colour: false });
+    assert!(lines.len() <= height, "{} lines on {height}:\n{}", lines.len(), lines.join("\n"));
+    assert!(lines.iter().all(|line| line.chars().count() <= width), "{}", lines.join("\n"));
+    lines
+}
+
+fn under_way(title: &str, seed: u64) -> RunRecord {
+    let mut run = sample();
+    run.metrics = None;
+    run.history.truncate(120);
+    run.validation.truncate(2);
+    run.ledger.retain(|row| row.step <= 1000);
+    (run.meta.title, run.meta.seed) = (title.into(), seed);
+    run
+}
+
+#[test]
+fn two_trainings_stand_one_below_the_other_or_side_by_side() {
+    let two = [under_way("Sigmoid BCE", 0), under_way("EQL v2", 0)];
+    let below = shown_board(&two, &[], 79, 21);
+    let alone = |run: &RunRecord, width| {
+        let text = shown(run, width).replacen("  step", " seed 0  step", 1);
+        text.lines().map(str::to_string).collect::<Vec<_>>()
+    };
+    let [first, second] = [0, 1].map(|at| alone(&two[at], 79));
+    assert_eq!(below, [&first[..], &[String::new()], &second[..]].concat(), "whole, with a line between them");
+    let beside = shown_board(&two, &[], 119, 27);
+    let [first, second] = [0, 1].map(|at| alone(&two[at], 58));
+    let rows: Vec<String> = first.iter().zip(&second).map(|(a, b)| format!("{a:58}   {b}")).collect();
+    assert_eq!(beside, rows.iter().map(|row| row.trim_end().to_string()).collect::<Vec<_>>());
+    // Where both do not fit whole, the parts of the loss go first.
+    let short = shown_board(&two, &[], 79, 14);
+    assert!(short.len() == 13 && !short.iter().any(|line| line.contains("cls ")), "{}", short.join("\n"));
+    assert_eq!(shown_board(&two, &[], 79, 5).len(), 2);
+}
+
+#[test]
+fn what_is_done_follows_the_best_first() {
+    let mut done: Vec<RunRecord> =
+        (0..6).map(|seed| RunRecord { metrics: sample().metrics, ..under_way("LDAM", seed) }).collect();
+    done[3].metrics.as_mut().unwrap().set("AP", Some(0.9));
+    let lines = shown_board(&[under_way("EQL v2", 2)], &done, 79, 12);
+    let at = lines.iter().position(|line| line == "done (6), best AP first").unwrap();
+    assert!(lines[at + 1].starts_with("LDAM seed 3  AP 90.0  APr "), "{}", lines.join("\n"));
+    assert!(lines.last().unwrap().ends_with(" more"), "{}", lines.join("\n"));
+}
+
+/// Whatever the terminal: nothing is wider or higher than it, and the first training is always told of.
+#[test]
+fn a_board_fits_every_terminal() {
+    let many: Vec<RunRecord> = (0..9).map(|seed| under_way("Equalization loss", seed)).collect();
+    for height in [2, 3, 5, 8, 21, 40, 100] {
+        for width in [LEAST_WIDTH, 60, 79, 119, 200] {
+            for count in [1, 2, 4, 9] {
+                let lines = shown_board(&many[..count], &many[..5], width, height);
+                assert!(height < 5 || lines[0].contains("Equalization loss seed 0"), "{}", lines.join("\n"));
+            }
+        }
+    }
+    assert!(board(&[], &[], Screen { width: 80, height: 24, colour: true }).is_empty());
+    let coloured = board(&many[..2], &[], Screen { width: 119, height: 27, colour: true });
+    assert!(coloured[0].contains("\u{1b}[1m") && coloured[0].matches("Equalization").count() == 2);
 }

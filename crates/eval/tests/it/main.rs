@@ -3,6 +3,7 @@
 mod compare;
 mod detection;
 mod diagnosis;
+mod diagnosis_figures;
 mod events;
 mod figure;
 mod files;

@@ -6,6 +6,7 @@ use equipoise_eval::case::Case;
 use equipoise_eval::protocol::{Evaluation, Limit, Options, Rules, outcomes, protocol};
 use proptest::prelude::*;
 
+use crate::scalar::{Rule, pooled_ap, pooled_ap_over_ious};
 use crate::world::{crowd, detection, object, truth};
 
 /// Two sums of the same ten numbers in another order.
@@ -178,6 +179,24 @@ proptest! {
             prop_assert!(same(evaluation.metrics.get("AP"), outcomes.mean_ap(0..3)));
             let capped = equipoise_eval::outcome::Outcomes::of(&case, Limit::PerClass(5), if name == "lvis" { Rules::Lvis } else { Rules::Coco });
             prop_assert!(same(evaluation.metrics.get("AP_fixed"), capped.mean_ap(0..3)));
+        }
+    }
+
+    /// AP-Pool of all classes and of every group against loops over pictures, classes and thresholds.
+    #[test]
+    fn ap_pool_agrees_with_plain_loops((mut world, found) in world()) {
+        for (name, rule) in [("lvis", Rule::Lvis), ("coco", Rule::Coco)] {
+            if rule == Rule::Coco { world.images.iter_mut().for_each(|i| i.not_exhaustive.clear()); }
+            let metrics = with(name, &world, &found, &Options { pool: true, ..Options::default() }).metrics;
+            let classes = [("AP_pool", &[0, 1, 2][..]), ("APr_pool", &[0]), ("APc_pool", &[1]), ("APf_pool", &[2])];
+            for (key, classes) in classes {
+                let expected = pooled_ap_over_ious(rule, &world, &found, classes);
+                prop_assert!(same(metrics.get(key), expected), "{} {}: {:?}, by loops {:?}", name, key, metrics.get(key), expected);
+            }
+            for (key, iou) in [("AP50_pool", 0.5), ("AP75_pool", 0.75)] {
+                let expected = pooled_ap(rule, &world, &found, &[0, 1, 2], iou);
+                prop_assert!(same(metrics.get(key), expected), "{} {}: {:?}, by loops {:?}", name, key, metrics.get(key), expected);
+            }
         }
     }
 

@@ -128,13 +128,18 @@ fn page(pictures: bool) -> String {
         names,
         [
             "class_ap",
+            "class_fates",
             "class_histogram",
+            "class_or_box",
+            "error_costs",
             "gradient_ratio",
             "loss_curves",
             "ratio_over_steps_baseline",
             "ratio_over_steps_eql_.._v2",
+            "reliability",
             "score_curves",
-            "score_difference"
+            "score_difference",
+            "top_confusions"
         ]
         .iter()
         .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
@@ -157,6 +162,7 @@ fn the_page_is_whole_offline_and_escaped() {
         "ratio",
         "steps",
         "classes-ap",
+        "diagnosis",
         "table",
         "gallery",
         "scores",

@@ -12,14 +12,21 @@ pub enum Rule {
 
 /// AP of a class at one IoU threshold: 101-point interpolation. `None` without truth.
 pub fn ap(rule: Rule, truth: &Dataset, detections: &[Detection], class: usize, iou: f64) -> Option<f64> {
+    pooled_ap(rule, truth, detections, &[class], iou)
+}
+
+/// AP-Pool of `classes` at one IoU threshold (arXiv 2102.01066): each class is matched by itself, then all detections make one curve over all objects.
+pub fn pooled_ap(rule: Rule, truth: &Dataset, detections: &[Detection], classes: &[usize], iou: f64) -> Option<f64> {
     let (mut judged, mut objects) = (Vec::new(), 0);
-    for image in &truth.images {
-        let labels: Vec<&Object> = image.objects.iter().filter(|o| o.class == class).collect();
-        if rule == Rule::Lvis && truth.federated && labels.is_empty() && !image.negative.contains(&class) {
-            continue;
+    for &class in classes {
+        for image in &truth.images {
+            let labels: Vec<&Object> = image.objects.iter().filter(|o| o.class == class).collect();
+            if rule == Rule::Lvis && truth.federated && labels.is_empty() && !image.negative.contains(&class) {
+                continue;
+            }
+            objects += labels.iter().filter(|o| !o.crowd).count();
+            judged.extend(judge(truth, image, &labels, detections, class, iou));
         }
-        objects += labels.iter().filter(|o| !o.crowd).count();
-        judged.extend(judge(truth, image, &labels, detections, class, iou));
     }
     (objects > 0).then(|| interpolated(judged, objects))
 }
@@ -29,6 +36,12 @@ pub fn ap_over_ious(rule: Rule, truth: &Dataset, detections: &[Detection], class
     let aps: Option<Vec<f64>> =
         (0..10).map(|i| ap(rule, truth, detections, class, 0.5 + 0.05 * f64::from(i))).collect();
     aps.map(|aps| aps.iter().sum::<f64>() / 10.0)
+}
+
+/// AP-Pool over IoU 0.50 to 0.95.
+pub fn pooled_ap_over_ious(rule: Rule, truth: &Dataset, detections: &[Detection], classes: &[usize]) -> Option<f64> {
+    let at = |i| pooled_ap(rule, truth, detections, classes, 0.5 + 0.05 * f64::from(i));
+    (0..10).map(at).sum::<Option<f64>>().map(|sum| sum / 10.0)
 }
 
 /// `(score, right)` of every detection that counts in a picture.

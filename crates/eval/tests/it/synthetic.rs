@@ -4,7 +4,9 @@ use std::path::Path;
 
 use equipoise_data::{Category, CategoryId, Dataset, GroupThresholds, ImageId, ImageRecord, Object};
 use equipoise_eval::Detection;
-use equipoise_eval::protocol::protocol;
+use equipoise_eval::case::Case;
+use equipoise_eval::diagnosis::diagnose;
+use equipoise_eval::protocol::{outcomes, protocol};
 use equipoise_eval::record::{HistoryRow, LedgerRow, Metrics, RunMeta, RunRecord, Timing, ValidationRow, class_rows};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -116,6 +118,8 @@ pub fn run(name: &str, title: &str, loss: &str, tail: f64, seed: u64, train: &Da
     let mut rng = ChaCha8Rng::seed_from_u64(seed * 1000 + name.len() as u64);
     let detections = detections(tail, train, val, &mut rng);
     let evaluation = protocol("lvis").unwrap().evaluate(val, &detections).unwrap();
+    let case = Case::new(val, &detections).unwrap();
+    let diagnosis = diagnose(&case, &evaluation, &outcomes("lvis", &case), &[]);
     RunRecord {
         dir: name.into(),
         meta: RunMeta {
@@ -144,6 +148,7 @@ pub fn run(name: &str, title: &str, loss: &str, tail: f64, seed: u64, train: &Da
         ledger: ledger(tail, train, &mut rng),
         classes: class_rows(&evaluation, train),
         metrics: Some(evaluation.metrics),
+        diagnosis: Some(diagnosis),
         detections,
         ..RunRecord::default()
     }
