@@ -21,59 +21,7 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN, resnet_
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, box_iou, nms, roi_align
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-CLASSES = 1203
-
-
-def loss_cases():
-    for rows in (1024, 8192):
-        torch.manual_seed(0)
-        logits = torch.rand(rows, CLASSES + 1) * 4 - 7
-        labels = torch.full((rows,), CLASSES)
-        labels[::4] = torch.randint(0, CLASSES, (len(labels[::4]),))
-        ratio = torch.rand(CLASSES) * 2
-        negative = torch.cat([torch.sigmoid(12 * (ratio - 0.8)), torch.ones(1)])
-        positive = 1 + 4 * (1 - negative)
-        shape = f"{rows} x {CLASSES + 1}"
-
-        def one_hot():
-            target = torch.zeros(rows, CLASSES + 1)
-            target[torch.arange(rows), labels] = 1
-            return target
-
-        def sums(gradient, target):
-            """What every loss leaves in the gradient ledger: absolute gradients by class and side."""
-            gradient = gradient.abs()
-            return (gradient * target).sum(0)[:-1], (gradient * (1 - target)).sum(0)[:-1]
-
-        def eqlv2():
-            leaf = logits.detach().requires_grad_()
-            target = one_hot()
-            weight = positive * target + negative * (1 - target)
-            loss = (F.binary_cross_entropy_with_logits(leaf, target, reduction="none") * weight).sum() / rows
-            loss.backward()
-            with torch.no_grad():
-                # As the authors' code has it: the gradient by hand, not the one that autograd made.
-                return sums((torch.sigmoid(leaf) - target) * weight, target), loss.item()
-
-        def sigmoid_bce():
-            leaf = logits.detach().requires_grad_()
-            target = one_hot()
-            loss = F.binary_cross_entropy_with_logits(leaf, target, reduction="sum") / rows
-            loss.backward()
-            return sums(leaf.grad * rows, target), loss.item()
-
-        def softmax_ce():
-            leaf = logits.detach().requires_grad_()
-            loss = F.cross_entropy(leaf, labels)
-            loss.backward()
-            return sums(leaf.grad * rows, one_hot()), loss.item()
-
-        source, target = torch.ones(rows, CLASSES + 1), torch.ones(rows, CLASSES + 1)
-        yield "softmax_ce", shape, softmax_ce
-        yield "sigmoid_bce", shape, sigmoid_bce
-        yield "eqlv2", shape, eqlv2
-        yield "copy of the logits", shape, lambda: target.copy_(source)
-
+from torch_losses import CLASSES, loss_cases
 
 CONVOLUTIONS = ((4, 256, 256, 32, 3, 1), (8, 64, 128, 48, 3, 2), (4, 256, 64, 64, 1, 1))
 
@@ -227,7 +175,8 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     results = []
-    for name, shape, work in globals()[f"{args.part}_cases"]():
+    cases = {"loss": loss_cases, "ops": ops_cases, "step": step_cases, "predict": predict_cases}[args.part]
+    for name, shape, work in cases():
         times = measure(work, args.seconds)
         results.append({"name": name, "shape": shape, "median_ms": 1e3 * statistics.median(times), "runs": len(times)})
     import resource
