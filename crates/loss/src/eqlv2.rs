@@ -19,9 +19,10 @@
 //! accumulation changes the weights inside a step, and treats the label −1 as background. Here the ledger is committed
 //! once for each optimizer step and ignored rows are ignored.
 //!
-//! Two options are ours and off by default. `federated_ledger` teaches classes that were not judged as the authors' code does,
-//! but keeps those unknown negatives out of `P` and `M`. `easy_background` is for dense heads, whose ten thousands of easy
-//! background rows would flood `M`: of a background row only scores of at least so much are recorded.
+//! Three options are ours and off by default. `federated_ledger` teaches classes that were not judged as the authors' code does,
+//! but keeps those unknown negatives out of `P` and `M`. The others are for dense heads: `easy_background`, since ten thousands of
+//! easy background rows would flood `M` (of a background row only scores of at least so much are recorded), and `dense`, which
+//! divides by foreground rows as other losses of such heads do, and has no background column.
 
 use burn::tensor::{DType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,8 @@ pub struct EqlV2Config {
     pub federated_ledger: bool,
     /// Score below which a background row is not recorded, for dense heads; 0 records all, as published (ours).
     pub easy_background: f64,
+    /// Whether the loss is divided by foreground rows and has no background column, for dense heads (ours).
+    pub dense: bool,
     /// Factor of the loss.
     pub loss_weight: f64,
 }
@@ -81,6 +84,7 @@ impl Default for EqlV2Config {
             discount: 1.0,
             federated_ledger: false,
             easy_background: 0.0,
+            dense: false,
             loss_weight: 1.0,
         }
     }
@@ -116,6 +120,10 @@ impl EqlV2 {
         Self { config }
     }
 
+    fn background(&self) -> bool {
+        self.config.background && !self.config.dense
+    }
+
     /// Weights `(q, r)` of the positive and the negative side of a class whose gradient ratio is `ratio`.
     pub fn weights(&self, ratio: f64) -> (f64, f64) {
         let r = sigmoid::sigmoid(self.config.gamma * (ratio - self.config.mu));
@@ -125,7 +133,7 @@ impl EqlV2 {
     /// `(q, r)` of every column, `[C]`; that of background is always `(1, 1)`.
     fn column_weights(&self, ledger: &GradientLedger) -> Vec<(f64, f64)> {
         let mut weights: Vec<_> = (0..ledger.num_classes()).map(|class| self.side_weights(ledger, class)).collect();
-        if self.config.background {
+        if self.background() {
             weights.push((1.0, 1.0));
         }
         weights
@@ -167,10 +175,16 @@ pub const CARD: Card = Card {
         ),
         ("federated_ledger", "false", "teach unjudged classes as published, but keep them out of P and M (ours)"),
         ("easy_background", "0.0", "background rows that score below it stay out of M, for dense heads (ours)"),
+        ("dense", "false", "divide by foreground rows and have no background column, for dense heads (ours)"),
         ("loss_weight", "1.0", "factor of the loss; the ledger does not see it"),
     ],
-    traps: "made for proposals of two-stage heads: on dense one-stage heads easy background floods the sums (use efl, or easy_background); needs the prior bias and its own scores; with a discount a rare class forgets everything between two of its objects",
+    traps: "made for proposals of two-stage heads: on dense one-stage heads easy background floods the sums (use efl, or dense with easy_background); needs the prior bias and its own scores; with a discount a rare class forgets everything between two of its objects",
 };
+
+/// Why a dense head is refused, with the numbers of `tztztztztz/eqlv2`, issue 1.
+const UNFIT: &str = "on a one-stage head easy background floods its sums, every class looks neglected and 57.8 mAP became 9.2 \
+    (github.com/tztztztztz/eqlv2, issue 1); use its author's answer, loss.name=efl, or keep easy background out of the sums with \
+    loss.dense=true and loss.easy_background=0.05";
 
 impl ClassLoss for EqlV2 {
     fn card(&self) -> Card {
@@ -178,11 +192,11 @@ impl ClassLoss for EqlV2 {
     }
 
     fn channels(&self, num_classes: usize) -> usize {
-        num_classes + usize::from(self.config.background)
+        num_classes + usize::from(self.background())
     }
 
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
-        let background = self.config.background.then_some(self.config.background_prior);
+        let background = self.background().then_some(self.config.background_prior);
         sigmoid::bias(num_classes, self.config.prior, background)
     }
 
@@ -235,8 +249,8 @@ impl ClassLoss for EqlV2 {
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
-        if self.config.score_with_background || !self.config.background {
-            return sigmoid::scores(logits, self.config.background);
+        if self.config.score_with_background || !self.background() {
+            return sigmoid::scores(logits, self.background());
         }
         let [rows, channels] = logits.dims();
         sigmoid::scores(logits.slice([0..rows, 0..channels - 1]), false)
@@ -262,8 +276,8 @@ impl ClassLoss for EqlV2 {
     }
 
     fn scores_f64(&self, row: &[f64]) -> Vec<f64> {
-        if self.config.score_with_background || !self.config.background {
-            sigmoid::scores_f64(row, self.config.background)
+        if self.config.score_with_background || !self.background() {
+            sigmoid::scores_f64(row, self.background())
         } else {
             sigmoid::scores_f64(&row[..row.len() - 1], false)
         }
@@ -271,6 +285,11 @@ impl ClassLoss for EqlV2 {
 
     fn side_weights(&self, ledger: &GradientLedger, class: usize) -> (f64, f64) {
         if self.config.active { self.weights(ledger.ratio(class)) } else { (1.0, 1.0) }
+    }
+
+    fn normalizer(&self, targets: &ClassTargets) -> f64 {
+        let rows = if self.config.dense { targets.foreground_rows() } else { targets.counted_rows() };
+        rows.max(1) as f64
     }
 
     fn loss_weight(&self) -> f64 {
@@ -285,5 +304,10 @@ impl Registered for EqlV2 {
     fn build(config: EqlV2Config, _facts: &TrainingFacts) -> Result<Self> {
         config.check()?;
         Ok(Self::new(config))
+    }
+
+    fn unfit(config: &EqlV2Config, head: Head) -> Option<&'static str> {
+        let fits = config.dense && (config.easy_background > 0.0 || !config.active);
+        (head == Head::Dense && !fits).then_some(UNFIT)
     }
 }

@@ -36,6 +36,16 @@ pub enum LossError {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// A loss is made for other heads, or needs an option for this one.
+    #[error("the loss `{loss}` is for {heads}; {reason}")]
+    Head {
+        /// The loss.
+        loss: &'static str,
+        /// The heads it is for.
+        heads: String,
+        /// Why not for this one, and the way out.
+        reason: &'static str,
+    },
     /// The logits do not have the number of channels that the loss declares.
     #[error(
         "the logits have {got} channels, but `{loss}` needs {expected} for {classes} classes; build the head with `ClassLoss::channels`"

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     Acsl, Bags, BalancedSoftmax, Card, ClassBalancedFocal, ClassBalancedSigmoid, ClassBalancedSoftmax, ClassLoss,
-    DropLoss, Ecm, Efl, Eqfl, EqlV1, EqlV2, Fcbl, Federated, Focal, Ldam, Loce, LogitAdjustment, LossError, Result,
-    Seesaw, SigmoidBce, SoftmaxCe, SoftmaxEql, SoftmaxEqlV2, TrainingFacts, WeightedBce, WeightedCe,
+    DropLoss, Ecm, Efl, Eqfl, EqlV1, EqlV2, Fcbl, Federated, Focal, Head, Ldam, Loce, LogitAdjustment, LossError,
+    Result, Seesaw, SigmoidBce, SoftmaxCe, SoftmaxEql, SoftmaxEqlV2, TrainingFacts, WeightedBce, WeightedCe,
 };
 
 /// Options of a loss as they stand in a recipe.
@@ -21,6 +21,11 @@ pub(crate) trait Registered: ClassLoss + Sized {
 
     /// The loss with these options for this training.
     fn build(config: Self::Config, facts: &TrainingFacts) -> Result<Self>;
+
+    /// Why these options do not fit a head that the card names; `None` when they do.
+    fn unfit(_config: &Self::Config, _head: Head) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A registered loss.
@@ -29,6 +34,7 @@ pub struct Entry {
     /// Its card.
     pub card: Card,
     build: fn(&Options, &TrainingFacts) -> Result<Box<dyn ClassLoss>>,
+    unfit: fn(&Options, Head) -> Option<&'static str>,
 }
 
 /// Every loss, in the order in which they are listed.
@@ -64,6 +70,7 @@ const fn entry<L: Registered + 'static>() -> Entry {
     Entry {
         card: L::CARD,
         build: |options, facts| Ok(Box::new(L::build(read::<L::Config>(&L::CARD, options)?, facts)?)),
+        unfit: |options, head| L::unfit(&read::<L::Config>(&L::CARD, options).ok()?, head),
     }
 }
 
@@ -74,6 +81,19 @@ impl Entry {
     /// When an option is unknown or has a wrong type or value, or the loss needs counts that `facts` do not have.
     pub fn build(&self, options: &Options, facts: &TrainingFacts) -> Result<Box<dyn ClassLoss>> {
         (self.build)(options, facts)
+    }
+
+    /// Refuses a head that the loss, or the loss with these options, is not made for. Options that cannot be read are refused by
+    /// [`Entry::build`].
+    ///
+    /// # Errors
+    /// Says which heads it is for and why.
+    pub fn check_head(&self, options: &Options, head: Head) -> Result<()> {
+        let reason = if self.card.heads.contains(&head) { (self.unfit)(options, head) } else { Some(self.card.traps) };
+        match reason {
+            None => Ok(()),
+            Some(reason) => Err(LossError::Head { loss: self.card.name, heads: self.card.heads_text(), reason }),
+        }
     }
 }
 

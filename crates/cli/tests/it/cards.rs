@@ -90,8 +90,8 @@ fn a_card_is_explained() {
               before the first; they move once for each step, or in each forward pass as in the authors'
               code with `ledger = 'forward'` in the recipe
     traps     made for proposals of two-stage heads: on dense one-stage heads easy background floods the
-              sums (use efl, or easy_background); needs the prior bias and its own scores; with a
-              discount a rare class forgets everything between two of its objects
+              sums (use efl, or dense with easy_background); needs the prior bias and its own scores;
+              with a discount a rare class forgets everything between two of its objects
     paper     Equalization Loss v2: A New Gradient Balance Approach for Long-tailed Object Detection,
               CVPR 2021, arXiv 2012.08548
 
@@ -111,6 +111,8 @@ fn a_card_is_explained() {
                                     M (ours)
     easy_background            0.0  background rows that score below it stay out of M, for dense
                                     heads (ours)
+    dense                    false  divide by foreground rows and have no background column, for
+                                    dense heads (ours)
     loss_weight                1.0  factor of the loss; the ledger does not see it
 
     In a recipe:

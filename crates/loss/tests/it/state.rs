@@ -390,6 +390,50 @@ fn easy_background_trains_and_is_not_recorded() {
     assert!(got.delta.negative.iter().sum::<f64>() < all.delta.negative.iter().sum::<f64>());
 }
 
+/// On a dense head the loss is divided by foreground rows, and any number of easy background rows leaves the ratios as they are.
+#[test]
+fn easy_anchors_do_not_flood_a_dense_ledger() {
+    let options = json!({ "dense": true, "easy_background": 0.05 });
+    let dense = build("eqlv2", options, &TrainingFacts::default()).unwrap();
+    let flooded = build("eqlv2", json!({ "dense": true }), &TrainingFacts::default()).unwrap();
+    let two_stage = build("eqlv2", json!({ "background": false }), &TrainingFacts::default()).unwrap();
+    assert_eq!(dense.channels(CLASSES), CLASSES);
+    let delta = |loss: &dyn ClassLoss, easy: usize| {
+        let labels = [Label::Class(0), Label::Class(1), Label::Background].into_iter();
+        let labels: Vec<Label> = labels.chain((0..easy).map(|_| Label::Background)).collect();
+        // sigmoid(-4.6) is 0.01.
+        let logits = [vec![0.5; 3 * CLASSES], vec![-4.6; easy * CLASSES]].concat();
+        let targets = ClassTargets::new(labels, CLASSES).unwrap();
+        let step = loss.step_f64(&logits, &targets, &GradientLedger::new(CLASSES));
+        let mut ledger = GradientLedger::new(CLASSES);
+        ledger.commit(&step.delta).unwrap();
+        (ledger.ratio(0), step)
+    };
+    let (few, step) = delta(&*dense, 10);
+    let (many, _) = delta(&*dense, 10_000);
+    let p = equipoise_loss::sigmoid(0.5);
+    assert_close("ratio", &[few, many], &[(1.0 - p) / (2.0 * p); 2], 1e-9);
+    let (many, _) = delta(&*flooded, 10_000);
+    assert!(many < 0.02, "{many}");
+    let (_, plain) = delta(&*two_stage, 10);
+    let times = 13.0 / 2.0;
+    assert_close("value", &[step.value], &[plain.value * times], 1e-12);
+    assert_close("gradient", &step.gradient, &plain.gradient.iter().map(|g| g * times).collect::<Vec<_>>(), 1e-12);
+}
+
+#[test]
+fn a_dense_head_is_refused_until_the_options_for_it_are_set() {
+    let entry = registry::find("eqlv2").unwrap();
+    let check = |options: serde_json::Value, head| entry.check_head(options.as_object().unwrap(), head);
+    for options in [json!({}), json!({ "dense": true }), json!({ "easy_background": 0.05 })] {
+        let error = check(options.clone(), Head::Dense).unwrap_err().to_string();
+        assert!(error.contains("57.8") && error.contains("efl") && error.contains("loss.dense=true"), "{error}");
+        assert!(check(options, Head::Proposals).is_ok());
+    }
+    assert!(check(json!({ "dense": true, "easy_background": 0.05 }), Head::Dense).is_ok());
+    assert!(check(json!({}), Head::Pictures).unwrap_err().to_string().contains("two-stage"));
+}
+
 /// A passive EQL v2 is sigmoid cross-entropy, whatever its ledger says.
 #[test]
 fn a_passive_eqlv2_only_records() {
