@@ -96,7 +96,11 @@ impl Task {
         let sum = |part: &str| -> f64 {
             report.losses.iter().filter(|(name, _)| name.starts_with(part)).map(|(_, value)| value).sum()
         };
-        let parts = format!("cls {:.3} box {:.3} rpn {:.3}", sum("classification"), sum("box"), sum("rpn"));
+        let mut parts = format!("cls {:.3} box {:.3}", sum("classification"), sum("box"));
+        // A detector of one stage has no proposals.
+        if report.losses.iter().any(|(name, _)| name.starts_with("rpn")) {
+            parts += &format!(" rpn {:.3}", sum("rpn"));
+        }
         let message = |rate: f64| format!("loss {:.3} ({parts}) {rate:.1} it/s", report.loss());
         self.advance(report.step, message);
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use equipoise_data::Dataset;
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_eval::diagnosis::diagnose;
 use equipoise_eval::protocol::{Evaluation, Options, outcomes, protocol};
 use equipoise_eval::record::{
@@ -22,7 +22,7 @@ use crate::progress::{Progress, Task};
 /// A trained detector with all that it needs to predict.
 pub struct Model<'a> {
     /// The detector, for inference.
-    pub detector: &'a FasterRcnn,
+    pub detector: &'a Detector,
     /// The loss, which makes scores of logits.
     pub loss: &'a dyn ClassLoss,
     /// The recipe it was trained with.

@@ -3,18 +3,26 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_data::Batch;
-use equipoise_loss::ClassLoss;
+use equipoise_loss::{ClassLoss, Head};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::backbone::{Backbone, BackboneSpec};
-use crate::fpn::Fpn;
+use crate::fpn::{self, Fpn};
 use crate::layers::NormKind;
 use crate::ops::Roi;
 use crate::roi_head::{RoiHead, RoiHeadConfig};
 use crate::rpn::{Rpn, RpnConfig};
-use crate::{DetectConfig, DetectError, Found, GroundTruth, Init, Result, TrainOutput, weights};
+use crate::{DetectConfig, DetectError, DetectorCard, Found, GroundTruth, Init, Result, TrainOutput, weights};
+
+/// The card.
+pub const CARD: DetectorCard = DetectorCard {
+    kind: "faster_rcnn",
+    title: "Faster R-CNN",
+    head: Head::Proposals,
+    class_layers: &["roi_head.classifier.", "roi_head.deltas."],
+};
 
 /// Options of the detector; the defaults are those of Faster R-CNN with ResNet-50 and FPN in torchvision, but for RoIAlign with
 /// aligned pixel centres as in Detectron2.
@@ -83,7 +91,8 @@ impl FasterRcnn {
     ) -> Result<Self> {
         let spec = BackboneSpec::find(&config.backbone)?;
         config.check()?;
-        let strides = level_strides(config, spec)?;
+        let strides = fpn::level_strides(spec, config.first_stage, config.extra_levels)?;
+        config.rpn.anchors.check(["rpn.anchors", "rpn.anchors.sizes"], &strides)?;
         let mut init = Init::new(seed, device);
         let channels = spec.channels()[config.first_stage..].to_vec();
         let backbone = Backbone::new(spec, config.norm, config.frozen_stages, &mut init);
@@ -198,36 +207,4 @@ impl FasterRcnnConfig {
 
 fn sizes(batch: &Batch) -> Vec<[usize; 2]> {
     batch.images.iter().map(|image| image.size).collect()
-}
-
-fn level_strides(config: &FasterRcnnConfig, spec: &BackboneSpec) -> Result<Vec<usize>> {
-    let mut strides = spec.strides();
-    if config.first_stage >= strides.len() {
-        return Err(DetectError::Config {
-            field: "first_stage",
-            expected: format!("below {}, the stages of {}", strides.len(), spec.name),
-            got: config.first_stage.to_string(),
-        });
-    }
-    strides.drain(..config.first_stage);
-    for _ in 0..config.extra_levels {
-        strides.push(2 * strides[strides.len() - 1]);
-    }
-    let anchors = &config.rpn.anchors;
-    if anchors.sizes.len() != strides.len() {
-        return Err(DetectError::Config {
-            field: "rpn.anchors.sizes",
-            expected: format!("one list for each of the {} levels (strides {strides:?})", strides.len()),
-            got: format!("{} lists", anchors.sizes.len()),
-        });
-    }
-    let per_cell = anchors.per_cell(0);
-    if per_cell == 0 || (1..strides.len()).any(|level| anchors.per_cell(level) != per_cell) {
-        return Err(DetectError::Config {
-            field: "rpn.anchors",
-            expected: "the same number of anchors, at least one, on every level".into(),
-            got: format!("{:?} sizes, {} ratios", anchors.sizes, anchors.ratios.len()),
-        });
-    }
-    Ok(strides)
 }

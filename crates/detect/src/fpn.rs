@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::Init;
+use crate::backbone::BackboneSpec;
 use crate::layers::Conv;
+use crate::{DetectError, Init, Result};
 
 /// A feature pyramid over the maps of a backbone.
 #[derive(Module, Debug)]
@@ -64,4 +65,24 @@ fn upsample_twice(x: Tensor<4>) -> Tensor<4> {
         2 * height,
         2 * width,
     ])
+}
+
+/// Pixels per cell of each level: those of the backbone's stages from `first_stage` on, then `extra_levels` of twice the level below.
+///
+/// # Errors
+/// When the backbone does not have that stage.
+pub fn level_strides(spec: &BackboneSpec, first_stage: usize, extra_levels: usize) -> Result<Vec<usize>> {
+    let mut strides = spec.strides();
+    if first_stage >= strides.len() {
+        return Err(DetectError::Config {
+            field: "first_stage",
+            expected: format!("below {}, the stages of {}", strides.len(), spec.name),
+            got: first_stage.to_string(),
+        });
+    }
+    strides.drain(..first_stage);
+    for _ in 0..extra_levels {
+        strides.push(2 * strides[strides.len() - 1]);
+    }
+    Ok(strides)
 }

@@ -1,4 +1,4 @@
-//! Faster R-CNN with a feature pyramid for Burn, and the operations that it is made of.
+//! Detectors with a feature pyramid for Burn, of two stages (Faster R-CNN) and of one (RetinaNet), and the operations that they are made of.
 //!
 //! A detector hands out class logits and their targets; it never computes a classification loss. The loss decides the
 //! classifier's channels and initial bias, and turns logits into scores.
@@ -9,6 +9,7 @@
 pub mod anchors;
 pub mod backbone;
 pub mod boxes;
+pub mod dense_head;
 mod detector;
 mod error;
 pub mod faster_rcnn;
@@ -19,9 +20,12 @@ pub mod losses;
 pub mod matching;
 pub mod ops;
 mod path;
+pub mod registry;
+pub mod retina_net;
 pub mod roi_head;
 pub mod rpn;
 pub mod torchvision;
+pub mod torchvision_retina;
 pub mod weights;
 
 pub use detector::{DetectConfig, Found, GroundTruth, TrainOutput};
@@ -29,3 +33,5 @@ pub use error::{DetectError, Result};
 pub use faster_rcnn::{FasterRcnn, FasterRcnnConfig};
 pub use init::Init;
 pub use path::ParamPath;
+pub use registry::{DETECTORS, Detector, DetectorCard, DetectorConfig};
+pub use retina_net::{RetinaNet, RetinaNetConfig};

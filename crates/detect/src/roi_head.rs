@@ -133,7 +133,11 @@ impl RoiHead {
                 rois.push(Roi { image, bbox: candidates[index] });
             }
         }
-        let judged = self.config.federated.then(|| judged(&rois, &labels, truth, self.num_classes)).flatten();
+        let judged = self
+            .config
+            .federated
+            .then(|| judged(rois.iter().map(|roi| roi.image), &labels, truth, self.num_classes))
+            .flatten();
         let mut classes = ClassTargets::new(labels, self.num_classes)?;
         if let Some(judged) = judged {
             classes = classes.with_judged(judged)?;
@@ -243,13 +247,18 @@ impl RoiHead {
 }
 
 /// Which classes each row may teach, `[R, K]`: its own, and those of which every object of its picture is labelled. `None`: all.
-fn judged(rois: &[Roi], labels: &[Label], truth: &[GroundTruth], num_classes: usize) -> Option<Vec<bool>> {
+pub(crate) fn judged(
+    pictures: impl Iterator<Item = usize>,
+    labels: &[Label],
+    truth: &[GroundTruth],
+    num_classes: usize,
+) -> Option<Vec<bool>> {
     if truth.iter().all(|truth| truth.exhaustive.is_none()) {
         return None;
     }
-    let mut judged = vec![false; rois.len() * num_classes];
-    for ((roi, label), row) in rois.iter().zip(labels).zip(judged.chunks_exact_mut(num_classes.max(1))) {
-        match &truth[roi.image].exhaustive {
+    let mut judged = vec![false; labels.len() * num_classes];
+    for ((picture, label), row) in pictures.zip(labels).zip(judged.chunks_exact_mut(num_classes.max(1))) {
+        match &truth[picture].exhaustive {
             None => row.fill(true),
             Some(classes) => classes.iter().filter(|class| **class < num_classes).for_each(|&class| row[class] = true),
         }
@@ -262,7 +271,8 @@ fn judged(rois: &[Roi], labels: &[Label], truth: &[GroundTruth], num_classes: us
     Some(judged)
 }
 
-fn keep_best(found: Vec<Found>, config: &DetectConfig) -> Vec<Found> {
+/// The best detections of a picture after NMS within each class, best first.
+pub(crate) fn keep_best(found: Vec<Found>, config: &DetectConfig) -> Vec<Found> {
     let boxes: Vec<_> = found.iter().map(|found| found.bbox).collect();
     let scores: Vec<_> = found.iter().map(|found| found.score).collect();
     let classes: Vec<_> = found.iter().map(|found| found.class).collect();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_data::{ClassList, Dataset, write_atomically};
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_detect::weights::{self, Weight, Weights};
 use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
 use serde::{Deserialize, Serialize};
@@ -202,11 +202,11 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When recipe and weights do not fit.
-    pub fn detector(&self, device: &Device) -> Result<(FasterRcnn, Box<dyn ClassLoss>)> {
+    pub fn detector(&self, device: &Device) -> Result<(Detector, Box<dyn ClassLoss>)> {
         let loss = self.state.recipe.loss.build(&self.state.facts)?;
         let device = device.clone().inner();
         let recipe = &self.state.recipe;
-        let fresh = FasterRcnn::new(&recipe.detector, self.state.classes.ids.len(), &*loss, recipe.seed, &device)?;
+        let fresh = Detector::new(&recipe.detector, self.state.classes.ids.len(), &*loss, recipe.seed, &device)?;
         Ok((weights::with_weights(fresh, self.clone().scored_weights(), |_| false)?, loss))
     }
 

@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use equipoise_detect::weights::{self, Weights};
-use equipoise_detect::{FasterRcnn, torchvision};
+use equipoise_detect::{Detector, torchvision, torchvision_retina};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::{Result, TrainError};
 
 /// Weights of the light backbone, made by `equipoise weights pretrain` on crops of single drawings, as f16.
 const LIGHT: &[u8] = include_bytes!("../weights/light.safetensors");
-
-/// Layers whose size depends on the class list.
-const CLASS_LAYERS: [&str; 2] = ["roi_head.classifier.", "roi_head.deltas."];
 
 /// Puts the weights called `name` into a detector: "" for none, "light" for those shipped, else a safetensors file or a run.
 ///
@@ -22,14 +19,15 @@ const CLASS_LAYERS: [&str; 2] = ["roi_head.classifier.", "roi_head.deltas."];
 ///
 /// # Errors
 /// When the file cannot be read or does not fit.
-pub fn load(detector: FasterRcnn, name: &str) -> Result<FasterRcnn> {
+pub fn load(detector: Detector, name: &str) -> Result<Detector> {
     if name.is_empty() {
         return Ok(detector);
     }
     let mut new = read(name)?;
     let old = weights::weights_of(&detector);
+    let class_layers = detector.card().class_layers;
     let resized = |name: &str, shape: &[usize]| {
-        CLASS_LAYERS.iter().any(|layer| name.starts_with(layer)) && old.get(name).is_some_and(|old| old.shape != shape)
+        class_layers.iter().any(|layer| name.starts_with(layer)) && old.get(name).is_some_and(|old| old.shape != shape)
     };
     new.retain(|name, weight| !resized(name, &weight.shape));
     weights::with_weights(detector, new, |missing| !missing.starts_with("backbone."))
@@ -52,5 +50,8 @@ fn read(name: &str) -> Result<Weights> {
         return Ok(Checkpoint::read(path)?.scored_weights());
     }
     let weights = weights::from_safetensors(&bytes, path)?;
+    if torchvision_retina::is_retina_net(&weights) {
+        return Ok(torchvision_retina::rename_retina_net(weights));
+    }
     Ok(if torchvision::is_resnet(&weights) { torchvision::rename_resnet(weights) } else { weights })
 }

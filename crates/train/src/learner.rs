@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use equipoise_data::Batch;
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_detect::weights::{self, Weights};
 use equipoise_loss::{ClassLoss, GradientLedger, LedgerDelta, LossError, TrainingFacts};
 
@@ -17,7 +17,7 @@ pub struct Learner {
     recipe: Recipe,
     device: Device,
     /// `None` only while the optimizer has it.
-    detector: Option<FasterRcnn>,
+    detector: Option<Detector>,
     loss: Box<dyn ClassLoss>,
     facts: TrainingFacts,
     ledger: GradientLedger,
@@ -68,11 +68,11 @@ impl Learner {
         num_classes: usize,
         facts: TrainingFacts,
         device: &Device,
-        load: impl FnOnce(FasterRcnn) -> Result<FasterRcnn>,
+        load: impl FnOnce(Detector) -> Result<Detector>,
     ) -> Result<Self> {
         let device = device.clone().autodiff();
         let loss = recipe.loss.build(&facts)?;
-        let detector = FasterRcnn::new(&recipe.detector, num_classes, &*loss, recipe.seed, &device)?;
+        let detector = Detector::new(&recipe.detector, num_classes, &*loss, recipe.seed, &device)?;
         check_stride(&recipe, &detector)?;
         Ok(Self {
             recipe,
@@ -144,7 +144,7 @@ impl Learner {
     }
 
     /// The detector as it learns.
-    pub(crate) fn module(&self) -> &FasterRcnn {
+    pub(crate) fn module(&self) -> &Detector {
         self.detector.as_ref().expect("the detector is back after every update")
     }
 
@@ -194,7 +194,7 @@ impl Learner {
     ///
     /// # Errors
     /// When weights and detector do not fit, which would be a defect.
-    pub fn detector(&self) -> Result<FasterRcnn> {
+    pub fn detector(&self) -> Result<Detector> {
         let detector = self.module().valid();
         if self.average.is_empty() {
             return Ok(detector);
@@ -230,7 +230,7 @@ impl Learner {
 
 /// Refuses to freeze layers that nothing has trained.
 fn check_frozen(recipe: &Recipe) -> Result<()> {
-    let frozen = recipe.detector.frozen_stages;
+    let frozen = recipe.detector.frozen_stages();
     if frozen == 0 || !recipe.weights.is_empty() {
         return Ok(());
     }
@@ -242,7 +242,7 @@ fn check_frozen(recipe: &Recipe) -> Result<()> {
     })
 }
 
-fn check_stride(recipe: &Recipe, detector: &FasterRcnn) -> Result<()> {
+fn check_stride(recipe: &Recipe, detector: &Detector) -> Result<()> {
     let (stride, needed) = (recipe.loader.stride, detector.picture_stride());
     if stride.is_multiple_of(needed) {
         return Ok(());
@@ -251,7 +251,7 @@ fn check_stride(recipe: &Recipe, detector: &FasterRcnn) -> Result<()> {
         origin: "`loader.stride`".into(),
         reason: format!(
             "{stride} does not fit the backbone `{}`: use a multiple of {needed}",
-            recipe.detector.backbone
+            recipe.detector.backbone()
         ),
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use equipoise_data::{Batch, Dataset, EpochKey, Loader};
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_eval::Detection;
 use equipoise_loss::ClassLoss;
 
@@ -15,7 +15,7 @@ const BATCH: usize = 8;
 
 /// Detections on a data set, batch by batch, in the order of its images.
 pub struct Predictor<'a> {
-    detector: &'a FasterRcnn,
+    detector: &'a Detector,
     loss: &'a dyn ClassLoss,
     dataset: Arc<Dataset>,
     recipe: &'a Recipe,
@@ -29,7 +29,7 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// When the recipe's loader is out of range.
     pub fn new(
-        detector: &'a FasterRcnn,
+        detector: &'a Detector,
         loss: &'a dyn ClassLoss,
         dataset: Arc<Dataset>,
         recipe: &'a Recipe,

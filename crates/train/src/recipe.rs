@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use equipoise_data::{LoaderConfig, SamplerConfig};
-use equipoise_detect::{DetectConfig, FasterRcnnConfig};
-use equipoise_loss::{ClassLoss, Head, TrainingFacts, registry};
+use equipoise_detect::{DetectConfig, DetectorCard, DetectorConfig};
+use equipoise_loss::{ClassLoss, TrainingFacts, registry};
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, TrainError};
@@ -46,7 +46,7 @@ pub struct Recipe {
     /// Size and augmentation of pictures.
     pub loader: LoaderConfig,
     /// The detector.
-    pub detector: FasterRcnnConfig,
+    pub detector: DetectorConfig,
     /// Which detections are kept.
     pub detect: DetectConfig,
 }
@@ -71,7 +71,7 @@ impl Default for Recipe {
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
             loader: LoaderConfig::default(),
-            detector: FasterRcnnConfig::default(),
+            detector: DetectorConfig::default(),
             detect: DetectConfig::default(),
         }
     }
@@ -115,16 +115,11 @@ impl LossRecipe {
     }
 
     /// Refuses a loss that is made for other heads than the detector's. An unknown name is refused by [`LossRecipe::build`].
-    fn check_head(&self) -> std::result::Result<(), String> {
-        match registry::find(&self.name) {
-            Ok(entry) if !entry.card.heads.contains(&Head::Proposals) => Err(format!(
-                "the loss `{}` is for {}, but the detector has two stages; {}. See `equipoise losses` for losses that fit",
-                self.name,
-                entry.card.heads_text(),
-                entry.card.traps
-            )),
-            _ => Ok(()),
-        }
+    fn check_head(&self, detector: DetectorCard) -> std::result::Result<(), String> {
+        let Ok(entry) = registry::find(&self.name) else { return Ok(()) };
+        entry.check_head(&self.options, detector.head).map_err(|error| {
+            format!("{error}, and the detector is {}. See `equipoise losses` for losses that fit", detector.title)
+        })
     }
 }
 
@@ -263,7 +258,7 @@ impl Recipe {
         require(finite(self.ema, 0.0, 1.0) && self.ema < 1.0, "ema", "at least 0 and below 1")?;
         require(finite(self.validate_every, 0.0, 1e6), "validate_every", "at least 0")?;
         require(self.log_every > 0, "log_every", "at least 1")?;
-        self.loss.check_head()?;
+        self.loss.check_head(self.detector.card())?;
         let (optimizer, schedule) = (&self.optimizer, &self.schedule);
         require(finite(optimizer.lr, 0.0, 1e3), "optimizer.lr", "a finite number of at least 0")?;
         require(finite(optimizer.momentum, 0.0, 1.0), "optimizer.momentum", "0 to 1")?;

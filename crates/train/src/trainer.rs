@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::Device;
 use equipoise_data::{ClassList, Counts, Dataset, sampler};
-use equipoise_detect::FasterRcnn;
+use equipoise_detect::Detector;
 use equipoise_eval::record::{HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
 use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
 
@@ -218,7 +218,7 @@ impl Trainer {
     ///
     /// # Errors
     /// When weights and detector do not fit, which would be a defect.
-    pub fn detector(&self) -> Result<FasterRcnn> {
+    pub fn detector(&self) -> Result<Detector> {
         self.learner.detector()
     }
 

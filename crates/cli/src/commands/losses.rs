@@ -81,8 +81,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             }
         }
     }
-    let more = "`equipoise explain NAME` shows formula, options and traps. The detectors of `train` have two stages; the \
-                other losses are for models of your own, through the library `equipoise-loss`.";
+    let more = "`equipoise explain NAME` shows formula, options and traps. Recipes have a detector of two stages, or of one with \
+                detector.kind=retina_net (recipe `dense`); losses for plain classification are for models of your own, through \
+                the library `equipoise-loss`.";
     print(&format!("{}\n{}\n", table.render(), wrap(more, width()).join("\n")))?;
     Ok(Outcome::Fine)
 }

@@ -68,8 +68,9 @@ fn losses_are_a_table() {
     softmax_eqlv2           Cross-entropy for classifiers, shifted by the log of each class's part of
                             the positive gradients so far.
 
-    `equipoise explain NAME` shows formula, options and traps. The detectors of `train` have two stages;
-    the other losses are for models of your own, through the library `equipoise-loss`.
+    `equipoise explain NAME` shows formula, options and traps. Recipes have a detector of two stages, or
+    of one with detector.kind=retina_net (recipe `dense`); losses for plain classification are for
+    models of your own, through the library `equipoise-loss`.
     "#);
 }
 

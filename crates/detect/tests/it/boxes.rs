@@ -62,7 +62,11 @@ fn areas_and_shares() {
 
 #[test]
 fn anchors_stand_on_their_cells() {
-    let config = AnchorConfig { sizes: vec![vec![16.0], vec![32.0, 48.0]], ratios: vec![0.5, 1.0, 2.0] };
+    let config = AnchorConfig {
+        sizes: vec![vec![16.0], vec![32.0, 48.0]],
+        ratios: vec![0.5, 1.0, 2.0],
+        ..AnchorConfig::default()
+    };
     assert_eq!((config.per_cell(0), config.per_cell(1)), (3, 6));
     let anchors = config.level(1, [2, 3], 8);
     assert_eq!(anchors.len(), 2 * 3 * 6);

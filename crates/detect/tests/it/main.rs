@@ -3,6 +3,7 @@
 mod backbones;
 mod boxes;
 mod classifier;
+mod detectors;
 mod faster_rcnn;
 mod matching;
 mod ops_conv2d;
@@ -10,5 +11,6 @@ mod ops_nms;
 mod ops_roi_align;
 mod ops_sgd;
 mod ops_vectors;
+mod retina_net;
 mod scene;
 mod weights;

@@ -21,7 +21,7 @@ pub fn config() -> FasterRcnnConfig {
         fpn_width: 8,
         extra_levels: 0,
         rpn: RpnConfig {
-            anchors: AnchorConfig { sizes: vec![vec![16.0], vec![32.0]], ratios: vec![1.0] },
+            anchors: AnchorConfig { sizes: vec![vec![16.0], vec![32.0]], ratios: vec![1.0], ..AnchorConfig::default() },
             pre_nms_train: 60,
             post_nms_train: 40,
             pre_nms_test: 60,

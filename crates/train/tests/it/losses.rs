@@ -1,6 +1,7 @@
 //! Every registered loss trains the detector, and goes on after a stop as if there had been none.
 
 use burn::tensor::Device;
+use equipoise_detect::DETECTORS;
 use equipoise_eval::record::RunDir;
 use equipoise_loss::registry::LOSSES;
 use equipoise_loss::{Head, Memory, MemoryRule};
@@ -58,11 +59,30 @@ fn a_loss_for_other_heads_is_refused_with_the_reason() {
     for entry in other {
         let set = [format!("loss.name={}", entry.card.name)];
         let error = Recipe::parse("r.toml", "", &set).unwrap_err().to_string();
-        assert!(error.contains(entry.card.name) && error.contains("two stages"), "{error}");
+        assert!(error.contains(entry.card.name) && error.contains("Faster R-CNN"), "{error}");
         assert!(error.contains(&entry.card.heads_text()) && error.contains("equipoise losses"), "{error}");
         refused += 1;
     }
     assert!(refused >= 5);
+}
+
+/// Every detector takes the losses that name its head, and EQL v2 on one stage with the options made for it.
+#[test]
+fn a_loss_fits_the_head_of_every_detector() {
+    for (detector, loss) in DETECTORS.iter().flat_map(|detector| LOSSES.iter().map(move |loss| (detector, loss))) {
+        let (kind, head, name) = (detector.card.kind, detector.card.head, loss.card.name);
+        let mut set = vec![format!("loss.name={name}"), format!("detector.kind={kind}")];
+        let parsed = Recipe::parse("r.toml", "", &set);
+        let wanted = loss.card.heads.contains(&head) && (name, head) != ("eqlv2", Head::Dense);
+        assert_eq!(parsed.is_ok(), wanted, "{name} on {kind}");
+        if let Err(error) = parsed {
+            assert!(error.to_string().contains(detector.card.title), "{error}");
+        }
+        if (name, head) == ("eqlv2", Head::Dense) {
+            set.extend(["loss.dense=true", "loss.easy_background=0.05"].map(String::from));
+            assert!(Recipe::parse("r.toml", "", &set).is_ok());
+        }
+    }
 }
 
 #[test]

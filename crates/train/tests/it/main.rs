@@ -3,6 +3,7 @@
 mod checkpoint;
 mod initial_weights;
 mod losses;
+mod overfit;
 mod recipe;
 mod resume;
 mod schedule;

@@ -1,5 +1,6 @@
 //! Recipes: what they fill in, what they refuse, and what they suggest.
 
+use equipoise_detect::{DETECTORS, DetectorConfig};
 use equipoise_loss::TrainingFacts;
 use equipoise_train::{Recipe, ScheduleKind};
 
@@ -45,7 +46,10 @@ fn overrides_win_and_may_leave_quotes_out() {
     assert_eq!((recipe.loss.name.as_str(), recipe.schedule.kind), ("softmax_ce", ScheduleKind::Cosine));
     assert_eq!(recipe.schedule.milestones, [0.5]);
     // A key of a part that the file does not mention.
-    assert_eq!(parse("", &["detector.roi.hidden=64"]).unwrap().detector.roi.hidden, 64);
+    let DetectorConfig::FasterRcnn(detector) = parse("", &["detector.roi.hidden=64"]).unwrap().detector else {
+        panic!("the default is Faster R-CNN")
+    };
+    assert_eq!(detector.roi.hidden, 64);
 }
 
 #[test]
@@ -115,4 +119,29 @@ fn an_unknown_loss_or_option_is_known_when_it_is_built() {
     assert!(error.contains("did you mean `eqlv2`"), "{error}");
     let error = parse("", &["loss.gama=3"]).unwrap().loss.build(&TrainingFacts::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `gamma`"), "{error}");
+}
+
+/// Every registered detector is chosen by its kind, writes itself and tells what it does not know.
+#[test]
+fn a_kind_of_detector_has_options_of_its_own() {
+    for entry in DETECTORS {
+        let kind = format!("detector.kind={}", entry.card.kind);
+        let recipe = parse("", &["loss.name=class_balanced_focal", &kind]).unwrap();
+        assert_eq!(recipe.detector, entry.config());
+        assert_eq!(parse(&recipe.to_toml(), &[]).unwrap(), recipe, "{kind}");
+        let error = parse("", &["loss.name=class_balanced_focal", &kind, "detector.backbon=light"]).unwrap_err();
+        assert!(error.contains("did you mean `backbone`?") && error.contains(entry.card.kind), "{error}");
+    }
+    // Recipes from before there were kinds.
+    assert_eq!(parse("[detector]\nbackbone = \"resnet50\"", &[]).unwrap(), Recipe::default());
+}
+
+#[test]
+fn a_detector_that_is_none_or_has_a_wrong_value_says_where() {
+    let error = parse("", &["detector.kind=detr"]).unwrap_err();
+    assert!(error.contains("unknown detector `detr`") && error.contains("faster_rcnn"), "{error}");
+    let error = parse("[detector]\nkind = 3", &[]).unwrap_err();
+    assert!(error.contains("`detector.kind`") && error.contains("line"), "{error}");
+    let error = parse("", &["detector.roi.hidden=many"]).unwrap_err();
+    assert!(error.contains("`detector.roi.hidden`") && error.contains("many"), "{error}");
 }
