@@ -1,4 +1,4 @@
-//! Residual backbones: ResNet-18/34/50 in torchvision's layout (arXiv 1512.03385), and a light one for small pictures.
+//! Residual backbones: ResNet-18/34/50/101 in torchvision's layout (arXiv 1512.03385), and a light one for small pictures.
 //!
 //! All are one structure: a stem, then stages of residual blocks, each stage after the first at half the resolution.
 
@@ -67,6 +67,15 @@ pub const BACKBONES: &[BackboneSpec] = &[
         widths: &[64, 128, 256, 512],
         expansion: 4,
     },
+    BackboneSpec {
+        name: "resnet101",
+        summary: "ResNet-101 in torchvision's layout, 42.5 M parameters, strides 4 to 32",
+        large_stem: true,
+        stem_width: 64,
+        blocks: &[3, 4, 23, 3],
+        widths: &[64, 128, 256, 512],
+        expansion: 4,
+    },
 ];
 
 impl BackboneSpec {
@@ -116,6 +125,10 @@ impl Block {
         let downsample =
             (stride != 1 || inputs != outputs).then(|| ConvNorm::new(init, norm, [inputs, outputs], 1, stride));
         Self { conv1, conv2, conv3, downsample }
+    }
+
+    fn convs(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
+        [&mut self.conv1, &mut self.conv2].into_iter().chain(&mut self.conv3).chain(&mut self.downsample)
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -169,6 +182,13 @@ impl Backbone {
             stages.push(built);
         }
         Self { stem, pool, stages, frozen_stages }
+    }
+
+    /// The same with another epsilon under the roots of batch statistics.
+    pub fn with_norm_epsilon(mut self, epsilon: f64) -> Self {
+        let blocks = self.stages.iter_mut().flatten().flat_map(Block::convs);
+        blocks.chain([&mut self.stem]).for_each(|conv| conv.norm.set_epsilon(epsilon));
+        self
     }
 
     /// The map of every stage.

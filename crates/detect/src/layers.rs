@@ -70,7 +70,14 @@ pub enum Norm {
 
 impl Norm {
     /// Epsilon of the variance, as in torchvision.
-    const EPSILON: f64 = 1e-5;
+    pub const EPSILON: f64 = 1e-5;
+
+    /// Another epsilon for batch statistics, frozen or not; statistics of groups keep theirs.
+    pub fn set_epsilon(&mut self, epsilon: f64) {
+        if let Norm::Batch(norm) | Norm::Frozen(norm) = self {
+            norm.epsilon = epsilon;
+        }
+    }
 
     /// A fresh layer over `channels`.
     pub fn new(kind: NormKind, channels: usize, init: &Init) -> Self {

@@ -1,4 +1,4 @@
-//! Faster R-CNN with a feature pyramid for Burn, and the operations that it is made of.
+//! Faster R-CNN and Mask R-CNN with a feature pyramid for Burn, and the operations that it is made of.
 //!
 //! A detector hands out class logits and their targets; it never computes a classification loss. The loss decides the
 //! classifier's channels and initial bias, and turns logits into scores.
@@ -8,6 +8,7 @@
 
 pub mod anchors;
 pub mod backbone;
+mod box_mask;
 pub mod boxes;
 mod detector;
 mod error;
@@ -16,6 +17,7 @@ pub mod fpn;
 mod init;
 pub mod layers;
 pub mod losses;
+pub mod mask_head;
 pub mod matching;
 pub mod ops;
 mod path;
@@ -24,6 +26,7 @@ pub mod rpn;
 pub mod torchvision;
 pub mod weights;
 
+pub use box_mask::BoxMask;
 pub use detector::{DetectConfig, Found, GroundTruth, TrainOutput};
 pub use error::{DetectError, Result};
 pub use faster_rcnn::{FasterRcnn, FasterRcnnConfig};

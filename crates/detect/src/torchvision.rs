@@ -10,7 +10,22 @@
 //! fc.*                              nothing: the classifier of another task
 //! ```
 
+mod detector;
+
+pub use detector::{is_detector, rename_detector};
+
 use crate::weights::Weights;
+
+/// Weights of a network or detector of torchvision by the names of a detector here; others stay as they are.
+pub fn rename(weights: Weights) -> Weights {
+    if is_detector(&weights) {
+        rename_detector(weights)
+    } else if is_resnet(&weights) {
+        rename_resnet(weights)
+    } else {
+        weights
+    }
+}
 
 /// Whether the names are those of a residual network of torchvision.
 pub fn is_resnet(weights: &Weights) -> bool {

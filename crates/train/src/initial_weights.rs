@@ -13,11 +13,14 @@ use crate::{Decouple, Result, TrainError};
 const LIGHT: &[u8] = include_bytes!("../weights/light.safetensors");
 
 /// Layers whose size depends on the class list.
-const CLASS_LAYERS: [&str; 2] = ["roi_head.classifier.", "roi_head.deltas."];
+const CLASS_LAYERS: [&str; 3] = ["roi_head.classifier.", "roi_head.deltas.", "mask_head.predictor."];
+
+/// Layers that a detector without masks leaves in the file.
+const MASK_LAYERS: &str = "mask_head.";
 
 /// Puts the weights called `name` into a detector: "" for none, "light" for those shipped, else a safetensors file or a run.
 ///
-/// A file may hold a backbone, by our names or by torchvision's, or be a checkpoint, whose averaged weights are taken where
+/// A file may hold a backbone or a detector, by our names or by torchvision's, or be a checkpoint, whose averaged weights are taken where
 /// there are any. What it lacks outside the backbone keeps its fresh values, and so do the layers of a checkpoint whose size
 /// depends on the number of classes, when that number is another.
 ///
@@ -32,7 +35,8 @@ pub fn load(detector: FasterRcnn, name: &str) -> Result<FasterRcnn> {
     let resized = |name: &str, shape: &[usize]| {
         CLASS_LAYERS.iter().any(|layer| name.starts_with(layer)) && old.get(name).is_some_and(|old| old.shape != shape)
     };
-    new.retain(|name, weight| !resized(name, &weight.shape));
+    let masks = old.keys().any(|name| name.starts_with(MASK_LAYERS));
+    new.retain(|name, weight| !resized(name, &weight.shape) && (masks || !name.starts_with(MASK_LAYERS)));
     weights::with_weights(detector, new, |missing| !missing.starts_with("backbone."))
         .map_err(|error| TrainError::InitialWeights { name: name.to_string(), reason: error.to_string() })
 }
@@ -71,6 +75,5 @@ fn read(name: &str) -> Result<Weights> {
     if checkpoint::is_checkpoint(&bytes) {
         return Ok(Checkpoint::read(path)?.scored_weights());
     }
-    let weights = weights::from_safetensors(&bytes, path)?;
-    Ok(if torchvision::is_resnet(&weights) { torchvision::rename_resnet(weights) } else { weights })
+    Ok(torchvision::rename(weights::from_safetensors(&bytes, path)?))
 }

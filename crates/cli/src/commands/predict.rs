@@ -1,4 +1,4 @@
-//! `predict`: pictures in, boxes out.
+//! `predict`: pictures in, boxes and masks out.
 
 mod pictures;
 
@@ -151,6 +151,7 @@ fn draw(args: &Args, shown: &Shown, dataset: &Dataset, detections: &[Detection])
                 name: category.name.clone(),
                 score: Some(detection.score),
                 class: *class,
+                mask: detection.mask.clone(),
             });
         }
     }

@@ -22,9 +22,10 @@ use crate::run_data::RunData;
 use crate::scoring::{Model, Validation};
 
 /// Recipes inside the program.
-const RECIPES: [(&str, &str); 3] = [
+const RECIPES: [(&str, &str); 4] = [
     ("light", include_str!("../../recipes/light.toml")),
     ("resnet50", include_str!("../../recipes/resnet50.toml")),
+    ("torchvision", include_str!("../../recipes/torchvision.toml")),
     ("demo", super::demo::RECIPE),
 ];
 
@@ -44,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     val_images: Option<PathBuf>,
     /// Recipe: a TOML file, whose keys win over the published defaults, or the name of a built-in one: light for small pictures and
-    /// a CPU, resnet50 as published for LVIS, demo as that command has it
+    /// a CPU, resnet50 as published for LVIS, torchvision as that library has it, demo as that command has it
     #[arg(long, value_name = "FILE|NAME", default_value = "light")]
     recipe: PathBuf,
     /// Start from the weights of a trained run, with its recipe and, unless named, its data

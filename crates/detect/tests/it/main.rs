@@ -4,6 +4,7 @@ mod backbones;
 mod boxes;
 mod classifier;
 mod faster_rcnn;
+mod masks;
 mod matching;
 mod ops_conv2d;
 mod ops_nms;

@@ -4,6 +4,7 @@ mod checkpoint;
 mod decouple;
 mod initial_weights;
 mod losses;
+mod overfit;
 mod recipe;
 mod resume;
 mod schedule;
