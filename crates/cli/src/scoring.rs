@@ -123,7 +123,17 @@ impl Model<'_> {
         let started = Instant::now();
         // From the file, so that `eval` gives the same numbers to the last digit.
         let case = Case::read(val, &run.detections(), Shape::Boxes)?;
-        let evaluation = protocol(name)?.score(&case, &Options::default())?;
+        let mut evaluation = protocol(name)?.score(&case, &Options::default())?;
+        if self.recipe.detector.masks() {
+            match Case::read(val, &run.detections(), Shape::Masks) {
+                Ok(case) if case.has_masks() => {
+                    evaluation.add_masks(&protocol(name)?.score(&case, &Options::default())?);
+                }
+                // The run is done: what cannot be scored must not take its boxes' scores with it.
+                Ok(_) => eprintln!("note: `{}` has no masks to score against", val.source.display()),
+                Err(error) => eprintln!("warning: masks are not scored: {error}"),
+            }
+        }
         let ledger = if run.ledger().is_file() { read_ledger(&run.ledger(), &mut Vec::new())? } else { Vec::new() };
         let diagnosis = diagnose(&case, &evaluation, &outcomes(name, &case), &final_ledger(&ledger));
         timing.score_seconds = started.elapsed().as_secs_f64();

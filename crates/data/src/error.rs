@@ -192,8 +192,8 @@ pub enum DataError {
         /// Height of the picture.
         got_height: u32,
     },
-    /// Copy-paste was asked for, but there is nothing to cut out.
-    #[error("`{}` has no mask of an object to cut out: `copy_paste` needs `segmentation` in COCO or LVIS JSON, or outlines in YOLO's label files; set `loader.copy_paste.chance` to 0 to train without", path.display())]
+    /// Copy-paste or a detector of masks was asked for, but no object has a mask.
+    #[error("`{}` has no mask of an object: `copy_paste` and `detector.masks` need `segmentation` in COCO or LVIS JSON, or outlines in YOLO's label files; set `loader.copy_paste.chance` to 0 and `detector.masks` to false to train without", path.display())]
     NoMasks {
         /// The data set's file.
         path: PathBuf,

@@ -91,11 +91,11 @@ pub use format::{
     Segmentation, WriteConfig, format_name, write, write_lvis, write_splits, write_with,
 };
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
-pub use mask::{Masks, read_masks};
+pub use mask::{Bitmap, Masks, read_masks};
 pub use model::{
     Category, CategoryId, ClassIndex, Dataset, Group, GroupThresholds, ImageId, ImageRecord, Object, Warning,
 };
-pub use picture::{JitterConfig, Picture};
+pub use picture::{JitterConfig, Picture, ResizeRule};
 pub use sampler::{
     ClassAware, InstanceAwareRepeatFactor, RepeatFactor, Rounding, SAMPLERS, Sampler, SamplerConfig, SamplerEntry,
     SquareRoot, Uniform, category_factors, class_chances, image_factors, mean_frequencies, sampler,

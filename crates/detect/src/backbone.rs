@@ -1,4 +1,4 @@
-//! Backbones: ResNet-18/34/50 in torchvision's layout (arXiv 1512.03385), a light one for small pictures, and EfficientNet-Lite.
+//! Backbones: ResNet-18/34/50/101 in torchvision's layout (arXiv 1512.03385), a light one for small pictures, and EfficientNet-Lite.
 //!
 //! All are one structure: a stem, then stages of residual blocks, each stage after the first at half the resolution.
 
@@ -89,6 +89,12 @@ pub const BACKBONES: &[BackboneSpec] = &[
         summary: "EfficientNet-Lite2 without its classifier, 4.4 M parameters, strides 4 to 32",
         stem_width: 32,
         layout: Layout::Inverted(inverted::LITE2),
+    },
+    BackboneSpec {
+        name: "resnet101",
+        summary: "ResNet-101 in torchvision's layout, 42.5 M parameters, strides 4 to 32",
+        stem_width: 64,
+        layout: residual(true, &[3, 4, 23, 3], &[64, 128, 256, 512], 4),
     },
 ];
 
@@ -185,6 +191,16 @@ pub struct ResidualBlock {
     downsample: Option<ConvNorm>,
 }
 
+impl Block {
+    /// The convolutions of a residual block.
+    fn convs(&mut self) -> Vec<&mut ConvNorm> {
+        match self {
+            Self::Residual(block) => block.convs().collect(),
+            Self::Inverted(_) => Vec::new(),
+        }
+    }
+}
+
 impl ResidualBlock {
     fn new(init: &mut Init, norm: NormKind, inputs: usize, width: usize, expansion: usize, stride: usize) -> Self {
         let outputs = width * expansion;
@@ -199,6 +215,10 @@ impl ResidualBlock {
         let downsample =
             (stride != 1 || inputs != outputs).then(|| ConvNorm::new(init, norm, [inputs, outputs], 1, stride));
         Self { conv1, conv2, conv3, downsample }
+    }
+
+    fn convs(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
+        [&mut self.conv1, &mut self.conv2].into_iter().chain(&mut self.conv3).chain(&mut self.downsample)
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -243,6 +263,16 @@ impl Backbone {
         let stages = stages.map(|(stage, inputs)| spec.stage(init, norm_of(stage + 1), stage, inputs)).collect();
         let capped = matches!(spec.layout, Layout::Inverted(_));
         Self { stem, pool, stages, frozen_stages, capped }
+    }
+
+    /// The same with another epsilon under the roots of batch statistics, in residual backbones; those of inverted blocks have one of their own.
+    pub fn with_norm_epsilon(mut self, epsilon: f64) -> Self {
+        if self.capped {
+            return self;
+        }
+        let blocks = self.stages.iter_mut().flatten().flat_map(Block::convs);
+        blocks.chain([&mut self.stem]).for_each(|conv| conv.norm.set_epsilon(epsilon));
+        self
     }
 
     /// The map of every stage.

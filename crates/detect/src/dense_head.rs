@@ -216,7 +216,7 @@ impl DenseHead {
                     let bbox = boxes::decode_deltas(output.anchors[first + anchor], delta, WEIGHTS);
                     let bbox = boxes::clip(bbox, *size);
                     if boxes::area(bbox) > 0.0 {
-                        found.push(Found { bbox, class, score });
+                        found.push(Found { bbox, class, score, mask: None });
                     }
                 }
                 first += count;

@@ -5,6 +5,8 @@ use equipoise_data::BatchImage;
 use equipoise_loss::ClassTargets;
 use serde::{Deserialize, Serialize};
 
+use crate::BoxMask;
+
 /// What a detector hands out in training.
 pub struct TrainOutput {
     /// Class logits, `[R, C]`.
@@ -40,7 +42,7 @@ impl From<&BatchImage> for GroundTruth {
 }
 
 /// A detected object.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// `[x1, y1, x2, y2]`, pixels of the batch.
     pub bbox: [f32; 4],
@@ -48,6 +50,8 @@ pub struct Found {
     pub class: usize,
     /// Probability after the loss's link.
     pub score: f32,
+    /// Its mask, where the detector makes masks.
+    pub mask: Option<BoxMask>,
 }
 
 /// Which detections are kept; the defaults are those of LVIS, where rare classes score low and pictures hold many objects.
@@ -60,10 +64,12 @@ pub struct DetectConfig {
     pub nms_iou: f32,
     /// Detections kept for each picture.
     pub max_detections: usize,
+    /// Boxes with a side below this many pixels of the batch are dropped (torchvision: 0.01).
+    pub min_side: f32,
 }
 
 impl Default for DetectConfig {
     fn default() -> Self {
-        Self { score_threshold: 1e-4, nms_iou: 0.5, max_detections: 300 }
+        Self { score_threshold: 1e-4, nms_iou: 0.5, max_detections: 300, min_side: 0.0 }
     }
 }

@@ -1,4 +1,4 @@
-//! Faster R-CNN with a feature pyramid (arXiv 1506.01497, 1612.03144).
+//! Faster R-CNN with a feature pyramid (arXiv 1506.01497, 1612.03144), and with masks Mask R-CNN (arXiv 1703.06870).
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::backbone::{Backbone, BackboneSpec};
 use crate::fpn::{self, Fpn};
-use crate::layers::NormKind;
+use crate::layers::{Norm, NormKind};
+use crate::mask_head::{MaskHead, MaskHeadConfig};
 use crate::ops::Roi;
 use crate::roi_head::{RoiHead, RoiHeadConfig};
 use crate::rpn::{Rpn, RpnConfig};
@@ -21,11 +22,11 @@ pub const CARD: DetectorCard = DetectorCard {
     kind: "faster_rcnn",
     title: "Faster R-CNN",
     head: Head::Proposals,
-    class_layers: &["roi_head.classifier.", "roi_head.deltas."],
+    class_layers: &["roi_head.classifier.", "roi_head.deltas.", "mask_head.predictor."],
 };
 
-/// Options of the detector; the defaults are those of Faster R-CNN with ResNet-50 and FPN in torchvision, but for RoIAlign with
-/// aligned pixel centres as in Detectron2.
+/// Options of the detector; the defaults are those of the published LVIS recipes: ResNet-50 and FPN, aligned RoIAlign, a box and a
+/// mask for each class, the L1 loss. torchvision's are in the built-in recipe `torchvision`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FasterRcnnConfig {
@@ -33,6 +34,8 @@ pub struct FasterRcnnConfig {
     pub backbone: String,
     /// Normalisation of the backbone.
     pub norm: NormKind,
+    /// Added to the variances of batch statistics; torchvision's detectors trained on COCO (`COCO_V1`) have 0.
+    pub norm_epsilon: f64,
     /// Parts of the backbone without gradient: 1 is the stem, 2 the stem and the first stage, …
     pub frozen_stages: usize,
     /// First stage of the backbone that feeds the pyramid: 0 has stride 4.
@@ -45,6 +48,10 @@ pub struct FasterRcnnConfig {
     pub rpn: RpnConfig,
     /// The box head.
     pub roi: RoiHeadConfig,
+    /// Whether objects get masks: Mask R-CNN.
+    pub masks: bool,
+    /// The mask head.
+    pub mask: MaskHeadConfig,
 }
 
 impl Default for FasterRcnnConfig {
@@ -52,12 +59,15 @@ impl Default for FasterRcnnConfig {
         Self {
             backbone: "resnet50".into(),
             norm: NormKind::Frozen,
+            norm_epsilon: Norm::EPSILON,
             frozen_stages: 2,
             first_stage: 0,
             fpn_width: 256,
             extra_levels: 1,
             rpn: RpnConfig::default(),
             roi: RoiHeadConfig::default(),
+            masks: false,
+            mask: MaskHeadConfig::default(),
         }
     }
 }
@@ -69,6 +79,7 @@ pub struct FasterRcnn {
     fpn: Fpn,
     rpn: Rpn,
     roi_head: RoiHead,
+    mask_head: Option<MaskHead>,
     #[module(skip)]
     first_stage: usize,
     #[module(skip)]
@@ -96,11 +107,15 @@ impl FasterRcnn {
         let mut init = Init::new(seed, device);
         let channels = spec.channels()[config.first_stage..].to_vec();
         let backbone = Backbone::new(spec, config.norm, config.frozen_stages, &mut init);
+        let backbone = backbone.with_norm_epsilon(config.norm_epsilon);
         let fpn = Fpn::new(&mut init, &channels, config.fpn_width, config.extra_levels);
         let rpn = Rpn::new(&mut init, config.fpn_width, config.rpn.clone());
         let roi_head = RoiHead::new(&mut init, config.fpn_width, num_classes, loss, config.roi.clone());
+        let mask_head =
+            config.masks.then(|| MaskHead::new(&mut init, config.fpn_width, num_classes, config.mask.clone()));
         let picture_stride = spec.strides().last().copied().unwrap_or(1);
-        Ok(Self { backbone, fpn, rpn, roi_head, first_stage: config.first_stage, strides, picture_stride })
+        let first_stage = config.first_stage;
+        Ok(Self { backbone, fpn, rpn, roi_head, mask_head, first_stage, strides, picture_stride })
     }
 
     /// Height and width of a batch must be multiples of this many pixels, so that each map has half the size of the one before.
@@ -108,10 +123,19 @@ impl FasterRcnn {
         self.picture_stride
     }
 
-    fn levels(&self, batch: &Batch, device: &Device) -> Vec<Tensor<4>> {
+    /// The levels of the pyramid over the pictures of a batch.
+    ///
+    /// # Shapes
+    /// `levels[l]`: `[N, width, H_l, W_l]`
+    pub fn levels(&self, batch: &Batch, device: &Device) -> Vec<Tensor<4>> {
         let pictures = Tensor::from_data(TensorData::new(batch.pixels.clone(), batch.shape), device);
         let maps = self.backbone.forward(pictures).split_off(self.first_stage);
         self.fpn.forward(maps)
+    }
+
+    /// The proposals of every picture from its levels, best first, for training or for inference.
+    pub fn propose(&self, batch: &Batch, levels: &[Tensor<4>], training: bool) -> Vec<Vec<[f32; 4]>> {
+        self.rpn.propose(&self.rpn.forward(levels, &self.strides), &sizes(batch), training)
     }
 
     /// Logits, their targets and the losses that are not the classification's. `seed` decides which boxes train.
@@ -129,7 +153,10 @@ impl FasterRcnn {
         let features = self.roi_head.features(&levels, &self.strides, &targets.rois);
         let logits = self.roi_head.logits(features.clone());
         let box_loss = self.roi_head.box_loss(features, &targets);
-        let losses = vec![("rpn_objectness", rpn_objectness), ("rpn_box", rpn_box), ("box", box_loss)];
+        let mut losses = vec![("rpn_objectness", rpn_objectness), ("rpn_box", rpn_box), ("box", box_loss)];
+        if let Some(head) = &self.mask_head {
+            losses.push(("mask", head.loss(&self.roi_head, &levels, &self.strides, &targets, &batch.images)));
+        }
         Ok(TrainOutput { logits, targets: targets.classes, losses })
     }
 
@@ -155,7 +182,11 @@ impl FasterRcnn {
         }
         let features = self.roi_head.features(&levels, &self.strides, &rois);
         let scores = weights::host(&loss.scores(self.roi_head.logits(features.clone())));
-        self.roi_head.decode(&rois, &scores, features, &sizes, config)
+        let mut found = self.roi_head.decode(&rois, &scores, features, &sizes, config);
+        if let Some(head) = &self.mask_head {
+            head.add_masks(&self.roi_head, &levels, &self.strides, &mut found);
+        }
+        found
     }
 }
 
@@ -191,6 +222,12 @@ impl FasterRcnnConfig {
         least("roi.box_weight", roi.box_weight.into())?;
         least("roi.classifier_std", roi.classifier_std)?;
         least("rpn.min_side", rpn.min_side.into())?;
+        least("rpn.smooth_beta", rpn.smooth_beta.into())?;
+        least("norm_epsilon", self.norm_epsilon)?;
+        within("mask.resolution", self.mask.resolution, 1, 64)?;
+        within("mask.convs", self.mask.convs, 0, 16)?;
+        within("mask.width", self.mask.width, 1, 4096)?;
+        least("mask.weight", self.mask.weight.into())?;
         share("rpn.nms_iou", rpn.nms_iou.into())?;
         for (field, subsample) in
             [("rpn.subsample.foreground_fraction", rpn.subsample), ("roi.subsample.foreground_fraction", roi.subsample)]

@@ -85,8 +85,17 @@ pub enum Norm {
     Group(GroupNorm),
 }
 
-/// Epsilon of the variance, as in torchvision.
-pub(crate) const NORM_EPSILON: f64 = 1e-5;
+impl Norm {
+    /// Epsilon of the variance, as in torchvision.
+    pub const EPSILON: f64 = 1e-5;
+
+    /// Another epsilon for batch statistics, frozen or not; statistics of groups keep theirs.
+    pub fn set_epsilon(&mut self, epsilon: f64) {
+        if let Norm::Batch(norm) | Norm::Frozen(norm) = self {
+            norm.epsilon = epsilon;
+        }
+    }
+}
 
 /// Groups of a group normalisation: the most up to 32 that divide the channels.
 pub(crate) fn group_count(channels: usize) -> usize {
@@ -96,7 +105,7 @@ pub(crate) fn group_count(channels: usize) -> usize {
 impl Norm {
     /// A fresh layer over `channels`.
     pub fn new(kind: NormKind, channels: usize, init: &Init) -> Self {
-        Self::with_epsilon(kind, channels, NORM_EPSILON, init)
+        Self::with_epsilon(kind, channels, Norm::EPSILON, init)
     }
 
     /// The same with this number added to the variance.

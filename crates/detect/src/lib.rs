@@ -1,4 +1,4 @@
-//! Detectors with a feature pyramid for Burn, of two stages (Faster R-CNN) and of one (RetinaNet), and the operations that they are made of.
+//! Detectors with a feature pyramid for Burn, of two stages (Faster R-CNN, Mask R-CNN) and of one (RetinaNet), and the operations that they are made of.
 //!
 //! A detector hands out class logits and their targets; it never computes a classification loss. The loss decides the
 //! classifier's channels and initial bias, and turns logits into scores.
@@ -8,6 +8,7 @@
 
 pub mod anchors;
 pub mod backbone;
+mod box_mask;
 pub mod boxes;
 pub mod dense_head;
 mod detector;
@@ -20,6 +21,7 @@ mod init;
 pub mod inverted;
 pub mod layers;
 pub mod losses;
+pub mod mask_head;
 pub mod matching;
 pub mod naming;
 pub mod onnx;
@@ -35,6 +37,7 @@ pub mod torchvision_retina;
 mod weight_file;
 pub mod weights;
 
+pub use box_mask::BoxMask;
 pub use detector::{DetectConfig, Found, GroundTruth, TrainOutput};
 pub use error::{DetectError, Result};
 pub use faster_rcnn::{FasterRcnn, FasterRcnnConfig};

@@ -21,6 +21,11 @@ pub const NAMINGS: &[Naming] = &[
         rename: torchvision::rename_resnet,
     },
     Naming {
+        name: "Faster or Mask R-CNN of torchvision",
+        recognises: torchvision::is_detector,
+        rename: torchvision::rename_detector,
+    },
+    Naming {
         name: "RetinaNet of torchvision",
         recognises: torchvision_retina::is_retina_net,
         rename: torchvision_retina::rename_retina_net,

@@ -185,6 +185,13 @@ impl Entry {
     }
 }
 
+impl DetectorConfig {
+    /// Whether the detector learns masks, and so needs those of the data set.
+    pub fn masks(&self) -> bool {
+        matches!(self, Self::FasterRcnn(config) if config.masks)
+    }
+}
+
 impl Default for DetectorConfig {
     fn default() -> Self {
         Self::FasterRcnn(FasterRcnnConfig::default())

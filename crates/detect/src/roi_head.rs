@@ -20,6 +20,8 @@ pub struct RoiHeadConfig {
     pub resolution: usize,
     /// Samples per bin and axis.
     pub sampling_ratio: usize,
+    /// Whether pixel centres lie at half coordinates when regions are pooled, as in Detectron2; false as in torchvision.
+    pub aligned: bool,
     /// Pyramid levels that regions are pooled from: the first so many.
     pub pooled_levels: usize,
     /// Side in pixels of a region that is pooled from the level of stride 16 (FPN, section 4.2: 224).
@@ -32,7 +34,7 @@ pub struct RoiHeadConfig {
     pub subsample: SubsampleConfig,
     /// Weights of the box deltas.
     pub delta_weights: DeltaWeights,
-    /// Where the smooth L1 loss of the deltas turns from square to linear.
+    /// Where the smooth L1 loss of the deltas turns from square to linear; 0 is the L1 loss (torchvision: 1/9).
     pub smooth_beta: f32,
     /// Factor of the box loss. It is divided by all rows, so that it fades where few proposals are foreground.
     pub box_weight: f32,
@@ -52,13 +54,14 @@ impl Default for RoiHeadConfig {
         Self {
             resolution: 7,
             sampling_ratio: 2,
+            aligned: true,
             pooled_levels: 4,
             canonical_side: 224.0,
             hidden: 1024,
             matching: MatchConfig { foreground_iou: 0.5, background_iou: 0.5, best_for_each_object: false },
             subsample: SubsampleConfig { per_image: 512, foreground_fraction: 0.25 },
             delta_weights: DeltaWeights([10.0, 10.0, 5.0, 5.0]),
-            smooth_beta: 1.0 / 9.0,
+            smooth_beta: 0.0,
             box_weight: 1.0,
             class_specific_boxes: true,
             federated: false,
@@ -91,8 +94,20 @@ pub struct RoiTargets {
     pub rois: Vec<Roi>,
     /// Their classes.
     pub classes: ClassTargets,
-    /// Rows that stand for an object: (row, class, delta targets).
-    foreground: Vec<(usize, usize, [f32; 4])>,
+    /// Rows that stand for an object.
+    pub(crate) foreground: Vec<Foreground>,
+}
+
+/// A proposal that stands for an object.
+pub(crate) struct Foreground {
+    /// Its row.
+    pub(crate) row: usize,
+    /// The object, of those of its picture.
+    pub(crate) object: usize,
+    /// The class of the object.
+    pub(crate) class: usize,
+    /// Delta targets.
+    deltas: [f32; 4],
 }
 
 impl RoiHead {
@@ -131,7 +146,7 @@ impl RoiHead {
                     let class = truth.classes[object];
                     let deltas =
                         boxes::encode_deltas(candidates[index], truth.boxes[object], self.config.delta_weights);
-                    foreground.push((rois.len(), class, deltas));
+                    foreground.push(Foreground { row: rois.len(), object, class, deltas });
                     labels.push(Label::Class(class));
                 } else {
                     labels.push(Label::Background);
@@ -156,18 +171,23 @@ impl RoiHead {
     /// # Shapes
     /// `levels[l]`: `[N, width, H_l, W_l]`
     pub fn features(&self, levels: &[Tensor<4>], strides: &[usize], rois: &[Roi]) -> Tensor<2> {
-        let used = self.config.pooled_levels.min(levels.len());
-        let assign: Vec<usize> = rois.iter().map(|roi| self.level_of(roi.bbox, &strides[..used])).collect();
-        let options = RoiAlignOptions {
-            output: [self.config.resolution; 2],
-            spatial_scale: 1.0,
-            sampling_ratio: self.config.sampling_ratio,
-            aligned: true,
-        };
-        let pooled = ops::roi_align_pyramid(&levels[..used], &strides[..used], rois, &assign, &options);
+        let pooled = self.pool(levels, strides, rois, self.config.resolution);
         let [rows, channels, height, width] = pooled.dims();
         let x = relu(self.hidden1.forward(pooled.reshape([rows, channels * height * width])));
         relu(self.hidden2.forward(x))
+    }
+
+    /// Regions pooled from their levels, `resolution` bins a side: `[R, width, resolution, resolution]`.
+    pub(crate) fn pool(&self, levels: &[Tensor<4>], strides: &[usize], rois: &[Roi], resolution: usize) -> Tensor<4> {
+        let used = self.config.pooled_levels.min(levels.len());
+        let assign: Vec<usize> = rois.iter().map(|roi| self.level_of(roi.bbox, &strides[..used])).collect();
+        let options = RoiAlignOptions {
+            output: [resolution; 2],
+            spatial_scale: 1.0,
+            sampling_ratio: self.config.sampling_ratio,
+            aligned: self.config.aligned,
+        };
+        ops::roi_align_pyramid(&levels[..used], &strides[..used], rois, &assign, &options)
     }
 
     /// Class logits `[R, C]` of features.
@@ -207,15 +227,15 @@ impl RoiHead {
             return Tensor::zeros([1], &device);
         }
         let [rows, _] = features.dims();
-        let foreground: Vec<usize> = targets.foreground.iter().map(|(row, ..)| *row).collect();
+        let foreground: Vec<usize> = targets.foreground.iter().map(|foreground| foreground.row).collect();
         let deltas = self.deltas_of(features, &foreground);
         let sets = deltas.dims()[1] / 4;
-        let set_of = |(at, &(_, class, _)): (usize, &(usize, usize, [f32; 4]))| {
-            (at * sets + if self.config.class_specific_boxes { class } else { 0 }) as i64
+        let set_of = |(at, foreground): (usize, &Foreground)| {
+            (at * sets + if self.config.class_specific_boxes { foreground.class } else { 0 }) as i64
         };
         let indices: Vec<i64> = targets.foreground.iter().enumerate().map(set_of).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &device);
-        let wanted: Vec<f32> = targets.foreground.iter().flat_map(|(_, _, deltas)| *deltas).collect();
+        let wanted: Vec<f32> = targets.foreground.iter().flat_map(|foreground| foreground.deltas).collect();
         let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [count, 4]), &device);
         let picked = deltas.reshape([count * sets, 4]).select(0, indices);
         losses::smooth_l1(picked, wanted, self.config.smooth_beta).mul_scalar(self.config.box_weight / rows as f32)
@@ -247,8 +267,9 @@ impl RoiHead {
                 let delta = [0, 1, 2, 3].map(|k| deltas[at + k]);
                 let bbox = boxes::decode_deltas(roi.bbox, delta, self.config.delta_weights);
                 let bbox = boxes::clip(bbox, sizes[roi.image]);
-                if boxes::area(bbox) > 0.0 {
-                    found[roi.image].push(Found { bbox, class, score });
+                let shorter = (bbox[2] - bbox[0]).min(bbox[3] - bbox[1]);
+                if shorter > 0.0 && shorter >= config.min_side {
+                    found[roi.image].push(Found { bbox, class, score, mask: None });
                 }
             }
         }
@@ -287,5 +308,5 @@ pub(crate) fn keep_best(found: Vec<Found>, config: &DetectConfig) -> Vec<Found> 
     let scores: Vec<_> = found.iter().map(|found| found.score).collect();
     let classes: Vec<_> = found.iter().map(|found| found.class).collect();
     let order = ops::batched_nms(&boxes, &scores, &classes, config.nms_iou);
-    order.into_iter().take(config.max_detections).map(|index| found[index]).collect()
+    order.into_iter().take(config.max_detections).map(|index| found[index].clone()).collect()
 }

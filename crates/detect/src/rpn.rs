@@ -11,7 +11,8 @@ use crate::layers::{Conv, relu};
 use crate::matching::{Match, MatchConfig, SubsampleConfig, assign_targets, subsample};
 use crate::{GroundTruth, Init, losses, ops, weights};
 
-/// Options of the proposal network; the defaults are torchvision's.
+/// Options of the proposal network; the defaults are torchvision's, but for anchors that are not rounded and the L1 loss of the
+/// published LVIS recipes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RpnConfig {
@@ -33,6 +34,8 @@ pub struct RpnConfig {
     pub nms_iou: f32,
     /// Sides below this many pixels are dropped.
     pub min_side: f32,
+    /// Where the smooth L1 loss of the deltas turns from square to linear; 0 is the L1 loss (torchvision: 1/9).
+    pub smooth_beta: f32,
 }
 
 impl Default for RpnConfig {
@@ -47,14 +50,13 @@ impl Default for RpnConfig {
             post_nms_test: 1000,
             nms_iou: 0.7,
             min_side: 1e-3,
+            smooth_beta: 0.0,
         }
     }
 }
 
 /// Weights of the deltas of proposals.
 pub(crate) const WEIGHTS: DeltaWeights = DeltaWeights([1.0; 4]);
-/// Where the smooth L1 loss of the deltas turns from square to linear (torchvision: 1/9).
-const SMOOTH_BETA: f32 = 1.0 / 9.0;
 
 /// The network: one 3×3 convolution, then an objectness and four deltas for each anchor.
 #[derive(Module, Debug)]
@@ -93,6 +95,8 @@ impl Rpn {
     /// # Shapes
     /// `levels[l]`: `[N, width, H_l, W_l]`
     pub fn forward(&self, levels: &[Tensor<4>], strides: &[usize]) -> RpnOutput {
+        let [_, _, height, width] = levels[0].dims();
+        let picture = [height * strides[0], width * strides[0]];
         let (mut objectness, mut deltas) = (Vec::new(), Vec::new());
         let (mut anchors, mut level_sizes) = (Vec::new(), Vec::new());
         for (level, (map, stride)) in levels.iter().zip(strides).enumerate() {
@@ -102,7 +106,7 @@ impl Rpn {
             let x = relu(self.conv.forward(map.clone()));
             objectness.push(self.objectness.forward(x.clone()).permute([0, 2, 3, 1]).reshape([images, count]));
             deltas.push(self.deltas.forward(x).permute([0, 2, 3, 1]).reshape([images, count, 4]));
-            anchors.extend(self.config.anchors.level(level, [height, width], *stride));
+            anchors.extend(self.config.anchors.level_of(level, [height, width], *stride, picture));
             level_sizes.push(count);
         }
         RpnOutput { objectness: Tensor::cat(objectness, 1), deltas: Tensor::cat(deltas, 1), anchors, level_sizes }
@@ -187,7 +191,7 @@ impl Rpn {
         } else {
             let targets = Tensor::<2>::from_data(TensorData::new(targets, [positive.len(), 4]), &device);
             let deltas = output.deltas.clone().reshape([rows, 4]).select(0, indices(positive, &device));
-            losses::smooth_l1(deltas, targets, SMOOTH_BETA).div_scalar(count)
+            losses::smooth_l1(deltas, targets, self.config.smooth_beta).div_scalar(count)
         };
         [objectness, boxes]
     }

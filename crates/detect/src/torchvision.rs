@@ -10,6 +10,10 @@
 //! fc.*                              nothing: the classifier of another task
 //! ```
 
+mod detector;
+
+pub use detector::{is_detector, rename_detector};
+
 use crate::weights::Weights;
 
 /// Whether the names are those of a residual network of torchvision.

@@ -55,6 +55,7 @@ fn sample(folder: &Path, classes: usize, count: usize) -> Result<(), Box<dyn std
             name: train.categories[o.class].name.clone(),
             score: Some(0.87),
             class: o.class,
+            mask: None,
         })
         .collect();
     annotate(&image::open(&image.path)?.to_rgb8(), &boxes)?.save(folder.join("annotated.png"))?;

@@ -126,6 +126,11 @@ impl<'a> Case<'a> {
         Self { truth, shape, objects, found, has_boxes, starts }
     }
 
+    /// Whether any object of the truth has a mask.
+    pub fn has_masks(&self) -> bool {
+        self.objects.iter().flatten().any(|object| object.mask.is_some())
+    }
+
     /// Number of classes `K`.
     pub fn num_classes(&self) -> usize {
         self.truth.num_classes()

@@ -1,6 +1,7 @@
 //! Detections, and the results JSON of COCO that every framework can write.
 //!
-//! The file is an array of `{"image_id", "category_id", "bbox": [x, y, width, height], "score"}`. The trap is in the ids: `category_id` is the
+//! The file is an array of `{"image_id", "category_id", "bbox": [x, y, width, height], "score"}`, and of detectors with masks
+//! `"segmentation": {"size": [height, width], "counts"}` too. The trap is in the ids: `category_id` is the
 //! id of the annotation file, and results written with class indices look right and score near zero; so an unknown id is an error here.
 //! Boxes are held as corners in f32, as a detector makes them. Scoring a file reads it again in f64 ([`Case::read`](crate::case::Case::read)): a rounded
 //! box can pass a threshold that the written one misses.
@@ -16,7 +17,7 @@ use crate::record::write_file;
 use crate::results::{BoxEntry, each_entry, entry_defect, score_defect};
 
 /// A box that a detector claims to hold an object of a category.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
     /// The picture.
     pub image: ImageId,
@@ -26,19 +27,32 @@ pub struct Detection {
     pub bbox: [f32; 4],
     /// Confidence; only its order matters to the protocols.
     pub score: f32,
+    /// Its mask, where the detector makes masks. A results file that is read as boxes has none.
+    pub mask: Option<Box<RunLengths>>,
+}
+
+/// A mask as a results file has it: packed run lengths over the whole picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunLengths {
+    /// `[height, width]` of the picture.
+    pub size: [usize; 2],
+    /// The lengths, column by column, as COCO packs them ([`Bitmap::packed`](equipoise_data::Bitmap::packed)).
+    pub counts: String,
 }
 
 /// An entry as it is written.
 #[derive(Serialize)]
-struct Entry {
+struct Entry<'a> {
     image_id: u64,
     category_id: u64,
     bbox: [f64; 4],
     score: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segmentation: Option<&'a RunLengths>,
 }
 
-impl Entry {
-    fn of(detection: &Detection) -> Self {
+impl<'a> Entry<'a> {
+    fn of(detection: &'a Detection) -> Self {
         let [x1, y1, x2, y2] = detection.bbox;
         // Shortest decimal form of the f32, read back as f64: 0.1 stays "0.1" in the file and not "0.10000000149011612".
         let short = |v: f32| v.to_string().parse::<f64>().unwrap_or(f64::from(v));
@@ -47,6 +61,7 @@ impl Entry {
             category_id: detection.category.0,
             bbox: [short(x1), short(y1), f64::from(x2) - f64::from(x1), f64::from(y2) - f64::from(y1)],
             score: short(detection.score),
+            segmentation: detection.mask.as_deref(),
         }
     }
 }
@@ -61,6 +76,7 @@ fn detection(entry: &BoxEntry) -> std::result::Result<Detection, String> {
         category: CategoryId(entry.category_id),
         bbox: [x as f32, y as f32, (x + w) as f32, (y + h) as f32],
         score: entry.score as f32,
+        mask: None,
     };
     defect(&detection).map_or(Ok(detection), Err)
 }

@@ -22,7 +22,7 @@
 //!     federated: false,
 //!     warnings: vec![],
 //! };
-//! let found = [Detection { image: ImageId(1), category: CategoryId(7), bbox: [10.0, 10.0, 50.0, 42.0], score: 0.9 }];
+//! let found = [Detection { image: ImageId(1), category: CategoryId(7), bbox: [10.0, 10.0, 50.0, 42.0], score: 0.9, mask: None }];
 //! let evaluation = protocol("lvis")?.evaluate(&truth, &found)?;
 //! // An overlap of 0.8 passes seven of the ten thresholds from 0.50 to 0.95.
 //! assert!((evaluation.metrics.get("APr").unwrap() - 0.7).abs() < 1e-9);
@@ -53,6 +53,6 @@ pub mod table;
 
 pub use annotate::{LabelledBox, annotate};
 pub use case::{Case, Shape};
-pub use detection::{Detection, check_detections, read_detections, results_json, write_detections};
+pub use detection::{Detection, RunLengths, check_detections, read_detections, results_json, write_detections};
 pub use error::{EvalError, Result};
 pub use sheet::{Tile, TileBox, contact_sheet};

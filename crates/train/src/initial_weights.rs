@@ -12,6 +12,9 @@ use crate::{Decouple, KnownWeights, Result, TrainError};
 /// Weights of the light backbone, made by `equipoise weights pretrain` on crops of single drawings, as f16.
 const LIGHT: &[u8] = include_bytes!("../weights/light.safetensors");
 
+/// Layers that a detector without masks leaves in the file.
+const MASK_LAYERS: &str = "mask_head.";
+
 /// Puts the weights called `name` into a detector, and says what of them was left out: "" for none, "light" for those shipped,
 /// else a file that [`read`] reads.
 ///
@@ -25,6 +28,8 @@ pub(crate) fn load(detector: Detector, name: &str) -> Result<(Detector, Vec<Stri
         return Ok((detector, Vec::new()));
     }
     let mut new = read(name)?;
+    let masks = weights::weights_of(&detector).keys().any(|name| name.starts_with(MASK_LAYERS));
+    new.retain(|name, _| masks || !name.starts_with(MASK_LAYERS));
     let fit = Fit::of(&new, &weights::weights_of(&detector));
     let card = detector.card();
     let resized: Vec<_> = fit.misshapen.iter().filter(|tensor| card.depends_on_classes(&tensor.name)).collect();

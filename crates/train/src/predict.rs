@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use equipoise_data::{Batch, Dataset, EpochKey, Loader};
-use equipoise_detect::Detector;
-use equipoise_eval::Detection;
+use equipoise_detect::{BoxMask, Detector};
+use equipoise_eval::{Detection, RunLengths};
 use equipoise_loss::ClassLoss;
+use rayon::prelude::*;
 
 use crate::{Recipe, Result};
 
@@ -46,12 +47,25 @@ impl<'a> Predictor<'a> {
         let found = self.detector.detect(batch, &self.device, self.loss, &self.recipe.detect);
         let mut detections = Vec::new();
         for (image, found) in batch.images.iter().zip(found) {
-            detections.extend(found.into_iter().map(|found| Detection {
-                image: image.id,
-                category: self.dataset.categories[found.class].id,
-                bbox: image.restore_box(found.bbox),
-                score: found.score,
-            }));
+            // Pasting is host work over every pixel of every box.
+            let found: Vec<Detection> = found
+                .into_par_iter()
+                .map(|found| {
+                    let bbox = image.restore_box(found.bbox);
+                    let run_lengths = |mask: BoxMask| RunLengths {
+                        size: image.original,
+                        counts: mask.paste(bbox, image.original).packed(image.original),
+                    };
+                    Detection {
+                        image: image.id,
+                        category: self.dataset.categories[found.class].id,
+                        bbox,
+                        score: found.score,
+                        mask: found.mask.map(|mask| Box::new(run_lengths(mask))),
+                    }
+                })
+                .collect();
+            detections.extend(found);
         }
         detections
     }

@@ -25,7 +25,7 @@ impl Stream {
     /// A stream that has already handed out `batches` batches.
     ///
     /// # Errors
-    /// When the loader's configuration is out of range, or asks for copy-paste and the data set has no masks.
+    /// When the loader's configuration is out of range, or asks for copy-paste or masks and the data set has no masks.
     pub fn new(
         dataset: Arc<Dataset>,
         sampler: Box<dyn Sampler>,
@@ -36,7 +36,7 @@ impl Stream {
     ) -> Result<Self> {
         // First: a wrong key must not wait for the masks of a large file.
         config.check()?;
-        let masks = config.copy_paste.is_on().then(|| read_masks(&dataset)).transpose()?.map(Arc::new);
+        let masks = config.needs_masks().then(|| read_masks(&dataset)).transpose()?.map(Arc::new);
         let mut stream = Self { dataset, masks, sampler, config, seed, batch, epoch: 0, loader: None };
         let mut skip = batches as usize;
         loop {

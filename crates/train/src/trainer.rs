@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use equipoise_data::{ClassList, Counts, Dataset, sampler};
+use equipoise_data::{ClassList, Counts, Dataset, LoaderConfig, sampler};
 use equipoise_detect::Detector;
 use equipoise_eval::record::{HistoryWriter, LedgerRow, LedgerWriter, RunDir, RunMeta};
 use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
@@ -305,7 +305,8 @@ fn total_steps(recipe: &Recipe, dataset: &Dataset) -> Result<u64> {
 
 fn stream(recipe: &Recipe, dataset: &Arc<Dataset>, batches: u64) -> Result<Stream> {
     let sampler = sampler(&recipe.sampler.name, &recipe.sampler.options)?;
-    Stream::new(dataset.clone(), sampler, recipe.loader, recipe.seed, recipe.batch, batches)
+    let loader = LoaderConfig { masks: recipe.detector.masks(), ..recipe.loader };
+    Stream::new(dataset.clone(), sampler, loader, recipe.seed, recipe.batch, batches)
 }
 
 fn write_text(path: &std::path::Path, text: &str) -> Result<()> {

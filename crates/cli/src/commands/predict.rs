@@ -1,4 +1,4 @@
-//! `predict`: pictures in, boxes out.
+//! `predict`: pictures in, boxes and masks out.
 
 mod pictures;
 
@@ -168,6 +168,7 @@ fn draw(
                 name: format!("{} ({})", category.name, category.group.letter()),
                 score: Some(detection.score),
                 class: *class,
+                mask: detection.mask.clone(),
             });
         }
     }

@@ -22,10 +22,11 @@ use crate::run_data::RunData;
 use crate::scoring::{Model, Validation};
 
 /// Recipes inside the program.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 6] = [
     ("light", include_str!("../../recipes/light.toml")),
     ("lite0", include_str!("../../recipes/lite0.toml")),
     ("resnet50", include_str!("../../recipes/resnet50.toml")),
+    ("torchvision", include_str!("../../recipes/torchvision.toml")),
     ("dense", include_str!("../../recipes/dense.toml")),
     ("demo", super::demo::RECIPE),
 ];
@@ -46,8 +47,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     val_images: Option<PathBuf>,
     /// Recipe: a TOML file, whose keys win over the published defaults, or the name of a built-in one: light for small pictures and
-    /// a CPU, lite0 from a backbone pretrained on ImageNet (`equipoise weights list`), resnet50 as published for LVIS, dense with a detector of one
-    /// stage for a CPU, demo as that command has it
+    /// a CPU, lite0 from a backbone pretrained on ImageNet (`equipoise weights list`), resnet50 as published for LVIS, torchvision as that library has
+    /// it, dense with a detector of one stage for a CPU, demo as that command has it
     #[arg(long, value_name = "FILE|NAME", default_value = "light")]
     recipe: PathBuf,
     /// Start from the weights of a trained run, with its recipe and, unless named, its data

@@ -87,7 +87,7 @@ pub fn paste(scene: &mut Scene, dataset: &Dataset, masks: &Masks, config: &Loade
         let origin = (image as usize, object as usize);
         pasted.extend(paste_one(scene, dataset, masks, origin, config, &mut random)?);
     }
-    occlude(scene, &pasted, masks, config.min_shown);
+    occlude(scene, &pasted, masks, config);
     Ok(())
 }
 
@@ -143,16 +143,17 @@ fn paste_one(
     let Some(mask) = masks.draw(origin.0, origin.1, &map, [0, 0], [0, 0, size[0], size[1]]) else { return Ok(None) };
     let Some(bounds) = mask.bounds() else { return Ok(None) };
     let source = CropBox { left: x1.into(), top: y1.into(), width: cut[0], height: cut[1] };
-    let mut patch =
-        decode_checked(&dataset.source, record, config.upright)?.resize(source, size[0] as u32, size[1] as u32);
+    let patch = decode_checked(&dataset.source, record, config.upright)?;
+    let mut patch = patch.resize_by(config.resize, source, size[0] as u32, size[1] as u32);
     if flipped {
         patch.flip();
     }
     lay(&mut scene.picture, &patch, &mask, at);
     let bbox = std::array::from_fn(|i| (bounds[i] + at[i % 2]) as f32);
     let (left, top) = (mask.left + at[0], mask.top + at[1]);
-    let placed = Placed { class: object.class, bbox, crowd: false, origin, map, tile: at };
-    Ok(Some(Pasted { mask: mask.moved(left, top), placed }))
+    let mask = mask.moved(left, top);
+    let placed = Placed { class: object.class, bbox, crowd: false, origin, map, tile: at, mask: None };
+    Ok(Some(Pasted { mask, placed }))
 }
 
 /// Copies the pixels of `mask`, which lies on `patch`, to the picture.

@@ -21,9 +21,10 @@ mod short_side;
 pub use copy_paste::{CopyPasteConfig, paste};
 pub use crop::CropConfig;
 pub use mosaic::{MosaicConfig, mosaic};
+pub use occlude::own_mask;
 pub use short_side::ShortSideConfig;
 
-use crate::{ClassIndex, DataError, Result, loader::Map, picture::Picture};
+use crate::{Bitmap, ClassIndex, DataError, Result, loader::Map, picture::Picture};
 
 /// A picture on its way into a batch, and what is known to be on it.
 pub struct Scene {
@@ -36,7 +37,7 @@ pub struct Scene {
 }
 
 /// An object on a [`Scene`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
     /// Its class.
     pub class: ClassIndex,
@@ -50,6 +51,8 @@ pub struct Placed {
     pub map: Map,
     /// `[left, top]` of that tile.
     pub tile: [usize; 2],
+    /// What is seen of it, pixel by pixel, where masks are asked for and it has one.
+    pub mask: Option<Bitmap>,
 }
 
 /// An option in its range, or the error that names it.

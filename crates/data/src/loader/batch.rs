@@ -7,8 +7,8 @@ use super::{
     place::{Map, Placement, place_objects},
 };
 use crate::{
-    ClassIndex, DataError, Dataset, ImageId, ImageRecord, Masks, Result,
-    augment::{Scene, mosaic, paste},
+    Bitmap, ClassIndex, DataError, Dataset, ImageId, ImageRecord, Masks, Result,
+    augment::{Scene, mosaic, own_mask, paste},
     picture::{self, ColorChange, Picture},
     random::{Draws, Stream},
 };
@@ -47,6 +47,8 @@ pub struct BatchImage {
     pub boxes: Vec<[f32; 4]>,
     /// Classes of the targets, `[G]`.
     pub classes: Vec<ClassIndex>,
+    /// Masks of the targets, where they have one, `[G]`; empty unless [`LoaderConfig::masks`] asks for them.
+    pub masks: Vec<Option<Bitmap>>,
     /// Regions that are neither target nor background: crowds, and objects that a cut or a pasted object left too little of.
     pub crowds: Vec<[f32; 4]>,
     /// Classes of which the picture shows no object that is not labelled, ascending; `None` when that holds for all classes.
@@ -82,10 +84,10 @@ pub fn load_batch(
     load_with_masks(dataset, None, indices, config, key, first_position)
 }
 
-/// Copy-paste without masks is an error.
+/// Copy-paste, or a detector that learns masks, without masks is an error.
 pub fn check_masks(dataset: &Dataset, masks: Option<&Masks>, config: &LoaderConfig) -> Result<()> {
     match masks {
-        None if config.copy_paste.is_on() => Err(DataError::NoMasks { path: dataset.source.clone() }),
+        None if config.needs_masks() => Err(DataError::NoMasks { path: dataset.source.clone() }),
         _ => Ok(()),
     }
 }
@@ -140,18 +142,23 @@ fn load_image(
         None => (single(dataset, index, &placement, config)?, placement.map),
     };
     if let Some(masks) = masks {
+        if config.masks {
+            scene.objects.iter_mut().filter(|placed| !placed.crowd).for_each(|placed| {
+                placed.mask = own_mask(masks, placed);
+            });
+        }
         paste(&mut scene, dataset, masks, config, draws)?;
     }
     let change = config.jitter.draw(&scene.picture, &mut random);
-    let truth = truth(index, record, map, &scene);
-    Ok(Loaded { picture: scene.picture, change, truth })
+    let (picture, truth) = truth(index, record, map, config.masks, scene);
+    Ok(Loaded { picture, change, truth })
 }
 
 /// The picture of image `index` alone.
 fn single(dataset: &Dataset, index: usize, placement: &Placement, config: &LoaderConfig) -> Result<Scene> {
     let record = &dataset.images[index];
     Ok(Scene {
-        picture: placement.show(decode_checked(&dataset.source, record, config.upright)?),
+        picture: placement.show(decode_checked(&dataset.source, record, config.upright)?, config.resize),
         objects: place_objects(record, index, placement.map, [0, 0], config.min_shown).collect(),
         exhaustive: dataset.federated.then(|| record.exhaustive_classes()),
     })
@@ -176,20 +183,25 @@ pub fn decode_checked(source: &Path, record: &ImageRecord, upright: bool) -> Res
     Ok(picture)
 }
 
-fn truth(index: usize, record: &ImageRecord, map: Map, scene: &Scene) -> BatchImage {
+fn truth(index: usize, record: &ImageRecord, map: Map, with_masks: bool, scene: Scene) -> (Picture, BatchImage) {
     let Map { original, scale, offset, flipped, .. } = map;
     let size = [scene.picture.height() as usize, scene.picture.width() as usize];
-    let (mut boxes, mut classes, mut crowds) = (Vec::new(), Vec::new(), Vec::new());
-    for object in &scene.objects {
+    let (mut boxes, mut classes, mut masks, mut crowds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for object in scene.objects {
         if object.crowd {
             crowds.push(object.bbox);
         } else {
             boxes.push(object.bbox);
             classes.push(object.class);
+            if with_masks {
+                masks.push(object.mask);
+            }
         }
     }
-    let exhaustive = scene.exhaustive.clone();
-    BatchImage { index, id: record.id, size, original, scale, offset, flipped, boxes, classes, crowds, exhaustive }
+    let (id, exhaustive) = (record.id, scene.exhaustive);
+    let truth =
+        BatchImage { index, id, size, original, scale, offset, flipped, boxes, classes, masks, crowds, exhaustive };
+    (scene.picture, truth)
 }
 
 /// Writes `picture` into the upper left of `out`, `[3, H, W]`.

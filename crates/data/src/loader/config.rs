@@ -1,7 +1,7 @@
 //! Parameters of the loader.
 
 use crate::{
-    JitterConfig, Result,
+    JitterConfig, ResizeRule, Result,
     augment::{CopyPasteConfig, CropConfig, MosaicConfig, ShortSideConfig, chance, require},
 };
 
@@ -25,6 +25,8 @@ pub struct LoaderConfig {
     pub image_size: usize,
     /// Sizes of the shorter side, one of which is drawn for each picture; off by default.
     pub short_side: ShortSideConfig,
+    /// How sizes are rounded and pixels made.
+    pub resize: ResizeRule,
     /// Height and width of a batch are padded to a multiple of this: the coarsest stride of the detector.
     pub stride: usize,
     /// Whether pictures are turned as their EXIF says; false as in COCO, whose boxes belong to the pixels as stored.
@@ -47,6 +49,9 @@ pub struct LoaderConfig {
     pub mean: [f32; 3],
     /// The channels are divided by this, RGB in 0..=1.
     pub std: [f32; 3],
+    /// Whether batches carry the masks of their objects; switched on by a detector that learns masks, no key of a recipe.
+    #[serde(skip)]
+    pub masks: bool,
     /// Worker threads; 0 loads in the calling thread.
     pub workers: usize,
     /// Batches that may be finished or in work ahead of the reader.
@@ -58,6 +63,7 @@ impl Default for LoaderConfig {
         Self {
             image_size: 640,
             short_side: ShortSideConfig::default(),
+            resize: ResizeRule::default(),
             stride: 32,
             upright: false,
             flip: 0.0,
@@ -69,6 +75,7 @@ impl Default for LoaderConfig {
             min_shown: 0.2,
             mean: IMAGENET_MEAN,
             std: IMAGENET_STD,
+            masks: false,
             workers: 1,
             prefetch: 4,
         }
@@ -76,7 +83,12 @@ impl Default for LoaderConfig {
 }
 
 impl LoaderConfig {
-    /// The same without any augmentation, for scoring: of several short sides, the largest.
+    /// Whether the masks of the data set are needed.
+    pub fn needs_masks(&self) -> bool {
+        self.masks || self.copy_paste.is_on()
+    }
+
+    /// The same without any augmentation, for scoring: of several short sides, the largest; and without masks.
     pub fn without_augmentation(self) -> Self {
         Self {
             short_side: self.short_side.largest(),
@@ -86,6 +98,7 @@ impl LoaderConfig {
             crop: CropConfig::default(),
             mosaic: MosaicConfig::default(),
             copy_paste: CopyPasteConfig::default(),
+            masks: false,
             ..self
         }
     }

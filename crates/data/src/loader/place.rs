@@ -6,7 +6,7 @@ use super::LoaderConfig;
 use crate::{
     ImageRecord,
     augment::Placed,
-    picture::{CropBox, Picture, flip_box},
+    picture::{CropBox, Picture, ResizeRule, flip_box},
     random::{Draws, Stream},
 };
 
@@ -108,9 +108,15 @@ impl Placement {
         let (longer, shorter) = (f64::from(width.max(height)), f64::from(width.min(height)));
         let most = config.image_size as f64;
         let target = short.map_or(most, |short| (short as f64 * longer / shorter).min(most));
-        // Exactly `image_size` when there is no scale jitter: 160 * 1.0 must not become 160.00001.
-        let target = target * f64::from(low + (high - low) * shrink);
-        let resized = [width, height].map(|side| (f64::from(side) * target / longer).round().max(1.0));
+        let jitter = f64::from(low + (high - low) * shrink);
+        let resized = [width, height].map(|side| match config.resize {
+            // Exactly `image_size` when there is no scale jitter: 160 * 1.0 must not become 160.00001.
+            ResizeRule::Smooth => (f64::from(side) * (target * jitter) / longer).round().max(1.0),
+            ResizeRule::Torchvision => {
+                let scale = short.map_or(f64::INFINITY, |short| short as f64 / shorter).min(most / longer);
+                (f64::from(side) * (scale * jitter)).floor().max(1.0)
+            }
+        });
         let size = resized.map(|side| side.min(most));
         let cut = |axis: usize, share: f32| ((resized[axis] - size[axis]) * f64::from(share)).round();
         Self::exact(whole, window, resized, size, [cut(0, left), cut(1, top)], flip < config.flip)
@@ -161,9 +167,9 @@ impl Placement {
     }
 
     /// The part of `picture` that is shown, in the size and direction of the batch.
-    pub fn show(&self, picture: Picture) -> Picture {
+    pub fn show(&self, picture: Picture, rule: ResizeRule) -> Picture {
         let [height, width] = self.map.size.map(|side| side as u32);
-        let mut shown = picture.resize(self.source, width, height);
+        let mut shown = picture.resize_by(rule, self.source, width, height);
         if self.map.flipped {
             shown.flip();
         }
@@ -184,7 +190,7 @@ pub fn place_objects(
         let crowd = object.crowd || shown < min_shown;
         let bbox = std::array::from_fn(|i| bbox[i] + tile[i % 2] as f32);
         let seen = shown > 0.0 && bbox[2] > bbox[0] && bbox[3] > bbox[1];
-        seen.then_some(Placed { class: object.class, bbox, crowd, origin: (index, number), map, tile })
+        seen.then_some(Placed { class: object.class, bbox, crowd, origin: (index, number), map, tile, mask: None })
     })
 }
 
@@ -254,6 +260,18 @@ mod tests {
         assert!(sizes.iter().all(|size| (640..=800).contains(size) && size % 32 == 0));
         assert!(sizes.contains(&640) && sizes.contains(&800));
         assert_eq!(draw([100, 100], &config.without_augmentation(), 7).map.size, [800, 800]);
+    }
+
+    /// `math.floor` of side times the smaller of two quotients, as torchvision computes it.
+    #[test]
+    fn torchvisions_sizes_are_rounded_down() {
+        let short_side = ShortSideConfig { from: 800, to: 800, step: 32 };
+        let config =
+            LoaderConfig { image_size: 1333, short_side, resize: ResizeRule::Torchvision, ..Default::default() };
+        assert_eq!(draw([640, 480], &config, 0).map.size, [800, 1066]);
+        assert_eq!(draw([500, 333], &config, 0).map.size, [800, 1201]);
+        assert_eq!(draw([1000, 500], &config, 0).map.size, [666, 1333]);
+        assert_eq!(draw([800, 800], &config, 0).map.size, [800, 800]);
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 //!
 //! A pixel belongs to a polygon when its centre does, by the even-odd rule; several polygons are united, as COCO means them.
 
+use super::rle;
+
 /// Bits over `width` × `height` pixels from (`left`, `top`) on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bitmap {
@@ -103,6 +105,33 @@ impl Bitmap {
         Self { left, top, ..self }
     }
 
+    /// Run lengths over a picture of `[height, width]`, in which it lies: 0s and 1s in turns, column by column, packed as COCO does.
+    pub fn packed(&self, [height, width]: [usize; 2]) -> String {
+        let mut counts = vec![0u32];
+        let mut add = |bit: bool, count: usize| {
+            // The list begins with 0s, so that an even length ends in 1s.
+            if bit == counts.len().is_multiple_of(2) {
+                *counts.last_mut().expect("never empty") += count as u32;
+            } else if count > 0 {
+                counts.push(count as u32);
+            }
+        };
+        add(false, self.left * height);
+        for x in self.left..self.left + self.width {
+            add(false, self.top);
+            (self.top..self.top + self.height).for_each(|y| add(self.has(x, y), 1));
+            add(false, height - self.top - self.height);
+        }
+        add(false, (width - self.left - self.width) * height);
+        rle::pack(&counts)
+    }
+
+    /// The bits of packed run lengths over a picture of `[height, width]`; `None` when they are damaged or of another picture.
+    pub fn unpacked(text: &str, [height, width]: [usize; 2]) -> Option<Self> {
+        let bits = rle::bits(&rle::unpack(text)?, height * width)?;
+        Some(Self::from_fn([0, 0, width, height], |x, y| bits[x * height + y]))
+    }
+
     /// The pixels, `(x, y)` of the picture.
     pub fn pixels(&self) -> impl Iterator<Item = (usize, usize)> {
         let width = self.width.max(1);
@@ -145,6 +174,19 @@ mod tests {
             prop_assert_eq!(left.pixels().count(), left.area());
             prop_assert!(left.pixels().all(|(x, y)| left.has(x, y)));
         }
+    }
+
+    #[test]
+    fn run_lengths_come_back() {
+        let mask = Bitmap::from_fn([3, 2, 9, 7], |x, y| (x * 3 + y * 5) % 4 < 2);
+        let size = [8, 11];
+        let back = Bitmap::unpacked(&mask.packed(size), size).unwrap();
+        assert!((0..11).all(|x| (0..8).all(|y| back.has(x, y) == mask.has(x, y))));
+        let whole = Bitmap::from_fn([0, 0, 11, 8], |_, _| true);
+        assert_eq!(Bitmap::unpacked(&whole.packed(size), size), Some(whole));
+        let nothing = Bitmap::from_fn([4, 4, 4, 4], |_, _| true);
+        assert_eq!(Bitmap::unpacked(&nothing.packed(size), size).unwrap().area(), 0);
+        assert_eq!(Bitmap::unpacked(&mask.packed(size), [8, 12]), None);
     }
 
     #[test]

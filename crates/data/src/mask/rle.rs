@@ -32,6 +32,24 @@ pub fn unpack(text: &str) -> Option<Vec<u32>> {
     counts.into_iter().map(|count| u32::try_from(count).ok()).collect()
 }
 
+/// The packed string of counts: the inverse of [`unpack`].
+pub fn pack(counts: &[u32]) -> String {
+    let mut out = String::new();
+    for at in 0..counts.len() {
+        let mut value = i64::from(counts[at]) - if at > 2 { i64::from(counts[at - 2]) } else { 0 };
+        loop {
+            let bits = (value & 0x1f) as u8;
+            value >>= 5;
+            let more = if bits & 0x10 != 0 { value != -1 } else { value != 0 };
+            out.push(char::from(48 + bits + if more { 0x20 } else { 0 }));
+            if !more {
+                break;
+            }
+        }
+    }
+    out
+}
+
 /// The bits, column by column; `None` when the counts do not add up to `pixels`.
 pub fn bits(counts: &[u32], pixels: usize) -> Option<Vec<bool>> {
     if counts.iter().map(|&count| u64::from(count)).sum::<u64>() != pixels as u64 {
@@ -47,23 +65,6 @@ pub fn bits(counts: &[u32], pixels: usize) -> Option<Vec<bool>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pack(counts: &[u32]) -> String {
-        let mut out = String::new();
-        for at in 0..counts.len() {
-            let mut value = i64::from(counts[at]) - if at > 2 { i64::from(counts[at - 2]) } else { 0 };
-            loop {
-                let bits = (value & 0x1f) as u8;
-                value >>= 5;
-                let more = if bits & 0x10 != 0 { value != -1 } else { value != 0 };
-                out.push(char::from(48 + bits + if more { 0x20 } else { 0 }));
-                if !more {
-                    break;
-                }
-            }
-        }
-        out
-    }
 
     #[test]
     fn packed_counts_come_back() {

@@ -6,7 +6,7 @@ mod resize;
 
 pub use color::{ColorChange, JitterConfig};
 pub use decode::{decode, decode_upright, dimensions};
-pub use resize::CropBox;
+pub use resize::{CropBox, ResizeRule};
 
 /// A picture of 8-bit RGB pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Resizing with a triangle filter that widens when shrinking, so that no pixel is skipped.
+//! Resizing with a triangle filter; it widens when shrinking, so that no pixel is skipped, unless the rule is torchvision's.
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -18,6 +18,26 @@ pub struct CropBox {
     pub width: f64,
     /// Height.
     pub height: f64,
+}
+
+/// How sizes are rounded and pixels made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResizeRule {
+    /// The nearest whole size, and a filter as wide as what becomes a pixel.
+    #[default]
+    Smooth,
+    /// As torchvision's detectors: sizes rounded down, and each pixel between the nearest four, which skips some when shrinking.
+    Torchvision,
+}
+
+impl ResizeRule {
+    fn algorithm(self) -> ResizeAlg {
+        match self {
+            Self::Smooth => ResizeAlg::Convolution(FilterType::Bilinear),
+            Self::Torchvision => ResizeAlg::Interpolation(FilterType::Bilinear),
+        }
+    }
 }
 
 impl CropBox {
@@ -49,18 +69,27 @@ impl Picture {
     /// Brings the part `from` to `width` × `height` pixels; sides of 0 become 1, and what lies outside the picture is left
     /// out. The whole picture at its own size is handed through unchanged.
     pub fn resize(self, from: CropBox, width: u32, height: u32) -> Self {
+        self.resize_by(ResizeRule::Smooth, from, width, height)
+    }
+
+    /// [`Picture::resize`] by this rule.
+    pub fn resize_by(self, rule: ResizeRule, from: CropBox, width: u32, height: u32) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         if (width, height) == (self.width, self.height) && from == CropBox::whole(&self) {
             return self;
         }
-        self.part(from, width, height)
+        self.part_by(rule, from, width, height)
     }
 
     /// The part `from`, brought to `width` × `height` pixels, which are not 0.
     pub(crate) fn part(&self, from: CropBox, width: u32, height: u32) -> Self {
+        self.part_by(ResizeRule::Smooth, from, width, height)
+    }
+
+    fn part_by(&self, rule: ResizeRule, from: CropBox, width: u32, height: u32) -> Self {
         let part = from.inside(self);
         let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .resize_alg(rule.algorithm())
             .crop(part.left, part.top, part.width, part.height)
             .use_alpha(false);
         let source = ImageRef::new(self.width, self.height, &self.pixels, PixelType::U8x3)

@@ -208,6 +208,43 @@ fn scaled_and_mosaic_scenes_take_pasted_objects_too() {
     }
 }
 
+/// The mask of every object has the pixels of its colour in its box, of which up to `slack` a side may be mixed with others.
+fn check_masks(batch: &Batch, slack: usize) {
+    for (n, image) in batch.images.iter().enumerate() {
+        assert_eq!(image.masks.len(), image.boxes.len());
+        for ((mask, bbox), &class) in image.masks.iter().zip(&image.boxes).zip(&image.classes) {
+            let mask = mask.as_ref().expect("every object has a mask");
+            assert!(mask.area() > 0, "{bbox:?}");
+            let wrong = mask.pixels().filter(|&(x, y)| class_at(batch, n, x, y) != Some(class)).count();
+            let [x1, y1, x2, y2] = bbox.map(|v| v.round() as usize);
+            let around = slack * 2 * (x2 - x1 + y2 - y1);
+            assert!(wrong <= around, "{wrong} of {} pixels of {bbox:?}", mask.area());
+            let places = (y1..y2).flat_map(|y| (x1..x2).map(move |x| (x, y)));
+            let others: Vec<_> = image.boxes.iter().zip(&image.classes).filter(|(_, c)| **c == class).collect();
+            let missed = places.filter(|&(x, y)| class_at(batch, n, x, y) == Some(class) && !mask.has(x, y)).count();
+            assert!(others.len() > 1 || missed <= around, "{missed} pixels of {bbox:?} are not in its mask");
+        }
+    }
+}
+
+#[test]
+fn masks_follow_their_objects_through_every_augmentation() {
+    let folder = Folder::new();
+    let data = set(&folder, Written::Polygons, false);
+    let masks = Arc::new(read_masks(&data).unwrap());
+    let crop = CropConfig { chance: 1.0, smallest: 0.5 };
+    let with_masks = |config: LoaderConfig| LoaderConfig { masks: true, ..config };
+    for position in (0..100).step_by(5) {
+        let load = |config| load(&data, Some(&masks), with_masks(config), position);
+        check_masks(&load(plain()), 0);
+        check_masks(&load(paste_all()), 0);
+        check_masks(&load(LoaderConfig { crop, scale_range: (0.7, 2.0), image_size: 160, ..plain() }), 2);
+        check_masks(&load(LoaderConfig { mosaic: MosaicConfig { chance: 1.0 }, image_size: 160, ..paste_all() }), 2);
+    }
+    assert!(load(&data, Some(&masks), plain(), 0).images.iter().all(|image| image.masks.is_empty()), "not asked for");
+    assert!(matches!(load_batch(&data, &[0], &with_masks(plain()), KEY, 0), Err(DataError::NoMasks { .. })));
+}
+
 #[test]
 fn without_masks_copy_paste_says_what_is_missing() {
     let folder = Folder::new();

@@ -60,7 +60,7 @@ pub fn to_onnx(
     let axes = [Axis::Fixed(1), Axis::Fixed(3), Axis::Fixed(height), Axis::Fixed(width)];
     let pictures = network.graph.input("pictures", &axes);
     let inner = network.graph.input("size", &[Axis::Fixed(2)]);
-    let maps = network.backbone(spec, config.norm, &pictures)?.split_off(config.first_stage);
+    let maps = network.backbone(spec, config.norm, config.norm_epsilon, &pictures)?.split_off(config.first_stage);
     let levels = network.pyramid(&maps, config.extra_levels)?;
     // A level on top has every second row and column, the first among them.
     let grids: Vec<[usize; 2]> = strides.iter().map(|stride| size.map(|side| side.div_ceil(*stride))).collect();

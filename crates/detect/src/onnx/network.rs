@@ -3,7 +3,7 @@
 use super::graph::{Attribute, Graph, Value};
 use crate::backbone::{BackboneSpec, Layout};
 use crate::inverted::{self, InvertedGroup};
-use crate::layers::{NORM_EPSILON, NormKind, group_count};
+use crate::layers::{NormKind, group_count};
 use crate::weights::{Weight, Weights};
 use crate::{DetectError, Result};
 
@@ -114,10 +114,16 @@ impl Network<'_> {
     }
 
     /// The map of every stage.
-    pub(super) fn backbone(&mut self, spec: &BackboneSpec, kind: NormKind, pictures: &str) -> Result<Vec<Value>> {
+    pub(super) fn backbone(
+        &mut self,
+        spec: &BackboneSpec,
+        kind: NormKind,
+        epsilon: f64,
+        pictures: &str,
+    ) -> Result<Vec<Value>> {
         match spec.layout {
             Layout::Residual { large_stem, blocks, expansion, .. } => {
-                let normal = Normal { kind, epsilon: NORM_EPSILON };
+                let normal = Normal { kind, epsilon };
                 let stem = Geometry::same(if large_stem { 7 } else { 3 }, 2);
                 let x = self.conv_norm(pictures, "backbone.stem", normal, stem)?;
                 let mut x = self.relu(&x);

@@ -6,6 +6,7 @@
 //! | [`roi_align`], [`roi_align_pyramid`] | features | own kernels | matrix products of dense sampling matrices |
 //! | [`nms`], [`batched_nms`] | none | host | host |
 //! | [`iou_matrix`] | none | host | host |
+//! | [`mask_align`] | none | host | host |
 //! | [`sgd_update`] | none | one pass | tensor operations |
 //!
 //! Every kernel gives the same bits whatever the number of threads: work is cut into pieces by shape alone, each output
@@ -21,6 +22,7 @@ mod depthwise_kernel;
 mod flex;
 mod iou;
 mod lattice_kernel;
+mod mask_align;
 mod nms;
 pub(crate) mod overlap;
 mod roi_align;
@@ -35,6 +37,7 @@ mod transpose_kernel;
 
 pub use conv2d::{ConvOptions, conv2d};
 pub use iou::iou_matrix;
+pub use mask_align::mask_align;
 pub use nms::{batched_nms, nms};
 pub use roi_align::{Roi, RoiAlignOptions, roi_align, roi_align_pyramid};
 pub use sgd::{SgdStep, sgd_update};

@@ -1,6 +1,6 @@
 //! Boxes, their deltas, and anchors.
 
-use equipoise_detect::anchors::AnchorConfig;
+use equipoise_detect::anchors::{AnchorConfig, AnchorLayout};
 use equipoise_detect::boxes::{DeltaWeights, area, clip, decode_deltas, encode_deltas, share_inside};
 use proptest::prelude::*;
 
@@ -81,4 +81,19 @@ fn anchors_stand_on_their_cells() {
         assert!((h / w / ratio - 1.0).abs() < 1e-4, "shape of {anchor:?}");
     }
     assert!(config.level(0, [0, 3], 8).is_empty());
+}
+
+/// torchvision divides the padded batch by the cells of a level: of 5 cells of 32 pixels the next level has 3, 53 pixels apart.
+#[test]
+fn torchvisions_anchors_are_whole_and_as_far_apart_as_its_own() {
+    let layout = AnchorLayout::Torchvision;
+    let config = AnchorConfig { sizes: vec![vec![32.0], vec![64.0]], ratios: vec![0.5, 1.0], layout };
+    let anchors = config.level_of(1, [3, 4], 64, [160, 224]);
+    assert_eq!(anchors.len(), 3 * 4 * 2);
+    // 64 / √½ = 90.5 wide and 45.3 high; halves are rounded.
+    assert_eq!(anchors[..2], [[-45.0, -23.0, 45.0, 23.0], [-32.0, -32.0, 32.0, 32.0]]);
+    let last = anchors[anchors.len() - 1];
+    assert_eq!(last, [3.0 * 56.0 - 32.0, 2.0 * 53.0 - 32.0, 3.0 * 56.0 + 32.0, 2.0 * 53.0 + 32.0]);
+    let exact = AnchorConfig { layout: AnchorLayout::Exact, ..config };
+    assert_eq!(exact.level_of(1, [3, 4], 64, [160, 224]), exact.level(1, [3, 4], 64));
 }

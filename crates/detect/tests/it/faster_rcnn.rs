@@ -120,7 +120,7 @@ fn detections_keep_every_limit() {
     let detector = detector(&config(), 0, &device);
     // The right and lower quarters are padding.
     let batch = batch([48, 48], vec![Truth::default(), Truth::default()]);
-    let limits = DetectConfig { score_threshold: 1e-4, nms_iou: 0.5, max_detections: 20 };
+    let limits = DetectConfig { score_threshold: 1e-4, nms_iou: 0.5, max_detections: 20, min_side: 0.0 };
     let found = detector.detect(&batch, &device, &EqlV2::default(), &limits);
     assert_eq!(found.len(), 2);
     for found in found {
@@ -146,7 +146,7 @@ fn the_threshold_does_not_move_boxes() {
         config.roi.class_specific_boxes = class_specific_boxes;
         let detector = detector(&config, 0, &device);
         let detect = |score_threshold| {
-            let limits = DetectConfig { score_threshold, nms_iou: 0.5, max_detections: 10_000 };
+            let limits = DetectConfig { score_threshold, nms_iou: 0.5, max_detections: 10_000, min_side: 0.0 };
             detector.detect(&batch, &device, &EqlV2::default(), &limits).concat()
         };
         let all = detect(0.0);

@@ -5,6 +5,7 @@ mod boxes;
 mod classifier;
 mod detectors;
 mod faster_rcnn;
+mod masks;
 mod matching;
 mod onnx;
 mod ops_conv2d;

@@ -1,7 +1,7 @@
 //! A tiny detector and batches that are made up.
 
 use burn::tensor::Device;
-use equipoise_data::{Batch, BatchImage, ImageId};
+use equipoise_data::{Batch, BatchImage, Bitmap, ImageId};
 use equipoise_detect::anchors::AnchorConfig;
 use equipoise_detect::matching::SubsampleConfig;
 use equipoise_detect::roi_head::RoiHeadConfig;
@@ -50,6 +50,7 @@ pub fn detector(config: &FasterRcnnConfig, seed: u64, device: &Device) -> Faster
 pub struct Truth {
     pub boxes: Vec<[f32; 4]>,
     pub classes: Vec<usize>,
+    pub masks: Vec<Option<Bitmap>>,
     pub crowds: Vec<[f32; 4]>,
     pub exhaustive: Option<Vec<usize>>,
 }
@@ -83,6 +84,7 @@ pub fn batch(size: [usize; 2], truths: Vec<Truth>) -> Batch {
         flipped: false,
         boxes: truth.boxes,
         classes: truth.classes,
+        masks: truth.masks,
         crowds: truth.crowds,
         exhaustive: truth.exhaustive,
     };

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use equipoise_detect::Init;
 use equipoise_detect::backbone::{Backbone, BackboneSpec};
 use equipoise_detect::efficientnet::{is_lite, rename_lite};
 use equipoise_detect::layers::NormKind;
-use equipoise_detect::torchvision::{is_resnet, rename_resnet};
+use equipoise_detect::torchvision::{is_detector, is_resnet, rename, rename_detector, rename_resnet};
 use equipoise_detect::weights::{Weight, Weights, from_safetensors, to_safetensors, weights_of, with_weights};
+use equipoise_detect::{FasterRcnn, Init};
+use equipoise_loss::SoftmaxCe;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::scene::{config, detector};
+use crate::scene::{CLASSES, config, detector};
 
 /// Half a unit in the last place of a number with 11 significant bits.
 const HALF: f32 = 1.0 / 2048.0;
@@ -188,10 +189,87 @@ fn torchvisions_names_fit_every_residual_network() {
     }
 }
 
+/// Rows and columns changed over; a list stays.
+fn turned(weight: &Weight) -> Weight {
+    let [rows, columns] = weight.shape[..] else { return weight.clone() };
+    let at = |index: usize| weight.values[index % rows * columns + index / rows];
+    Weight { shape: vec![columns, rows], values: (0..rows * columns).map(at).collect() }
+}
+
+/// A tensor of a detector here by torchvision's name and layout: with background as its first class, whose deltas and mask, which are
+/// not there here, are sevens.
+fn torchvision_detector(name: &str, weight: &Weight, old: bool) -> (String, Weight) {
+    let block = if old { "" } else { ".0" };
+    let background = |rows: usize, weight: Weight| {
+        let width = weight.values.len() / weight.shape[0];
+        let mut values = vec![7.0; rows * width];
+        values.extend(weight.values);
+        let mut shape = weight.shape;
+        shape[0] += rows;
+        Weight { shape, values }
+    };
+    let (place, value) = name.rsplit_once('.').unwrap();
+    let parts: Vec<&str> = place.split('.').collect();
+    let (place, weight) = match parts.as_slice() {
+        ["backbone", ..] => {
+            let name = torchvision_name(name.strip_prefix("backbone.").unwrap());
+            return (format!("backbone.body.{name}"), weight.clone());
+        }
+        ["fpn", "lateral", level] => (format!("backbone.fpn.inner_blocks.{level}{block}"), weight.clone()),
+        ["fpn", "output", level] => (format!("backbone.fpn.layer_blocks.{level}{block}"), weight.clone()),
+        ["rpn", "conv"] => (format!("rpn.head.conv{block}{block}"), weight.clone()),
+        ["rpn", "objectness"] => ("rpn.head.cls_logits".into(), weight.clone()),
+        ["rpn", "deltas"] => ("rpn.head.bbox_pred".into(), weight.clone()),
+        ["roi_head", "hidden1"] => ("roi_heads.box_head.fc6".into(), turned(weight)),
+        ["roi_head", "hidden2"] => ("roi_heads.box_head.fc7".into(), turned(weight)),
+        ["roi_head", "classifier"] => {
+            let mut rows = turned(weight);
+            let width = rows.values.len() / rows.shape[0];
+            rows.values.rotate_right(width);
+            ("roi_heads.box_predictor.cls_score".into(), rows)
+        }
+        ["roi_head", "deltas"] => ("roi_heads.box_predictor.bbox_pred".into(), background(4, turned(weight))),
+        ["mask_head", "convs", number] if old => {
+            (format!("roi_heads.mask_head.mask_fcn{}", number.parse::<usize>().unwrap() + 1), weight.clone())
+        }
+        ["mask_head", "convs", number] => (format!("roi_heads.mask_head.{number}.0"), weight.clone()),
+        ["mask_head", "deconv"] => ("roi_heads.mask_predictor.conv5_mask".into(), weight.clone()),
+        ["mask_head", "predictor"] => {
+            ("roi_heads.mask_predictor.mask_fcn_logits".into(), background(1, weight.clone()))
+        }
+        _ => panic!("{name}"),
+    };
+    (format!("{place}.{value}"), weight)
+}
+
+#[test]
+fn torchvisions_detectors_fit_in_old_and_new_names() {
+    let mut config = config();
+    config.masks = true;
+    let detector = FasterRcnn::new(&config, CLASSES, &SoftmaxCe::default(), 2, &Device::flex()).unwrap();
+    let mut ours = weights_of(&detector);
+    // Biases start alike; what is told apart must differ.
+    for weight in ours.values_mut() {
+        weight.values.iter_mut().zip(0..).for_each(|(value, at): (&mut f32, i16)| *value += f32::from(at % 97));
+    }
+    for old in [false, true] {
+        let theirs = ours.iter().map(|(name, weight)| torchvision_detector(name, weight, old)).collect();
+        assert!(is_detector(&theirs) && !is_resnet(&theirs) && !is_detector(&ours));
+        let back = rename(theirs);
+        assert!(back.keys().eq(ours.keys()), "old names: {old}");
+        assert!(back == ours, "old names: {old}");
+    }
+    assert_eq!(rename(ours.clone()), ours);
+}
+
 #[test]
 fn names_of_another_model_stay_as_they_are() {
     let odd = ["encoder.weight", "layer0.0.conv1.weight", "layer1.0.se.weight", "conv1", "layer1.0.é.weight"];
     let weight = Weight { shape: vec![1], values: vec![1.0] };
     let weights: Weights = odd.iter().map(|name| (name.to_string(), weight.clone())).collect();
     assert_eq!(rename_resnet(weights.clone()), weights);
+    let odd =
+        ["roi_heads.mask_head.mask_fcn0.weight", "rpn.head.conv.1.0.weight", "backbone.fpn.x.0.weight", "rpn.head"];
+    let weights: Weights = odd.iter().map(|name| (name.to_string(), weights["conv1"].clone())).collect();
+    assert_eq!(rename_detector(weights.clone()), weights);
 }

@@ -18,6 +18,14 @@ pub(crate) struct Ink {
     pub dark: &'static str,
 }
 
+impl Ink {
+    /// The light colour, `#rrggbb`, as red, green and blue.
+    pub fn rgb(self) -> [u8; 3] {
+        let part = |at: usize| self.light.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        [1, 3, 5].map(|at| part(at).unwrap_or(0))
+    }
+}
+
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stroke {

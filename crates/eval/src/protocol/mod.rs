@@ -82,6 +82,15 @@ pub struct Evaluation {
     pub classes: Vec<ClassResult>,
 }
 
+impl Evaluation {
+    /// Adds the numbers of the masks of the same detections, under names of their own: `mask_AP`, `mask_APr` …
+    pub fn add_masks(&mut self, masks: &Evaluation) {
+        let named = |key: &str| format!("mask_{key}");
+        masks.metrics.iter().for_each(|(key, value)| self.metrics.set(&named(key), value));
+        self.labels.extend(masks.labels.iter().map(|label| LabelledScore { key: named(&label.key), ..label.clone() }));
+    }
+}
+
 /// The scores of a class; `None` where there is no truth to score it on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassResult {

@@ -1,9 +1,9 @@
 //! Figures: what is in them, that they rasterise, and that odd runs do not break them.
 
-use equipoise_data::Group;
+use equipoise_data::{Bitmap, Group};
 use equipoise_eval::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curves, ratio_over_steps};
 use equipoise_eval::record::{RunMeta, RunRecord};
-use equipoise_eval::{LabelledBox, annotate};
+use equipoise_eval::{LabelledBox, RunLengths, annotate};
 use image::RgbImage;
 
 use crate::synthetic::{run, sets};
@@ -120,22 +120,45 @@ fn the_histogram_names_few_classes_and_takes_many() {
 #[test]
 fn annotations_change_the_picture_where_the_boxes_are() {
     let grey = RgbImage::from_pixel(800, 700, image::Rgb([128, 128, 128]));
-    let labelled = LabelledBox { bbox: [300.0, 300.0, 500.0, 500.0], name: "owl".into(), score: Some(0.9), class: 3 };
+    let labelled =
+        LabelledBox { bbox: [300.0, 300.0, 500.0, 500.0], name: "owl".into(), score: Some(0.9), class: 3, mask: None };
     let drawn = annotate(&grey, std::slice::from_ref(&labelled)).unwrap();
     assert_eq!(drawn.dimensions(), (800, 700));
     assert_ne!(drawn.get_pixel(400, 300), grey.get_pixel(400, 300), "the upper edge is drawn");
     assert_eq!(drawn.get_pixel(400, 400), grey.get_pixel(400, 400), "the inside is left alone");
     assert_eq!(annotate(&grey, &[]).unwrap(), grey);
-    let hostile =
-        LabelledBox { bbox: [f32::NAN, -1e9, 1e9, 1e9], name: "<&\u{0}>".into(), score: None, class: usize::MAX };
+    let hostile = LabelledBox {
+        bbox: [f32::NAN, -1e9, 1e9, 1e9],
+        name: "<&\u{0}>".into(),
+        score: None,
+        class: usize::MAX,
+        mask: None,
+    };
     assert_eq!(annotate(&grey, std::slice::from_ref(&hostile)).unwrap(), grey, "a box without a place is not drawn");
     annotate(&grey, &[LabelledBox { bbox: [-1e9, -1e9, 1e9, 1e9], ..hostile }]).unwrap();
 }
 
 #[test]
+fn a_mask_is_tinted_and_nothing_else() {
+    let grey = RgbImage::from_pixel(96, 64, image::Rgb([128, 128, 128]));
+    let square = Bitmap::from_fn([20, 10, 40, 30], |_, _| true);
+    let of = |size: [usize; 2]| Some(Box::new(RunLengths { size, counts: square.packed([64, 96]) }));
+    let bbox = [60.0, 40.0, 80.0, 60.0];
+    let labelled = LabelledBox { bbox, name: String::new(), score: None, class: 0, mask: of([64, 96]) };
+    let drawn = annotate(&grey, std::slice::from_ref(&labelled)).unwrap();
+    // Seven times as large; the box is elsewhere.
+    for (x, y, inside) in [(20, 10, true), (30, 20, true), (39, 29, true), (19, 20, false), (30, 30, false)] {
+        assert_eq!(*drawn.get_pixel(7 * x + 3, 7 * y + 3) != image::Rgb([128; 3]), inside, "{x} {y}");
+    }
+    let other = LabelledBox { mask: of([96, 64]), ..labelled.clone() };
+    assert_eq!(annotate(&grey, &[other]).unwrap(), annotate(&grey, &[LabelledBox { mask: None, ..labelled }]).unwrap());
+}
+
+#[test]
 fn a_small_picture_is_enlarged_so_that_names_fit() {
     let small = RgbImage::from_pixel(96, 64, image::Rgb([9, 9, 9]));
-    let labelled = LabelledBox { bbox: [10.0, 10.0, 40.0, 40.0], name: "owl".into(), score: None, class: 0 };
+    let labelled =
+        LabelledBox { bbox: [10.0, 10.0, 40.0, 40.0], name: "owl".into(), score: None, class: 0, mask: None };
     assert_eq!(annotate(&small, &[labelled]).unwrap().dimensions(), (672, 448));
     assert_eq!(annotate(&RgbImage::new(1, 1), &[]).unwrap().dimensions(), (8, 8));
     assert!(annotate(&RgbImage::new(0, 5), &[]).is_err());

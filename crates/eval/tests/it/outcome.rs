@@ -222,7 +222,7 @@ proptest! {
                 keys.map(|key| metrics.get(key))
             };
             let before = of(&found);
-            let scaled: Vec<Detection> = found.iter().map(|d| Detection { score: d.score * 0.25, ..*d }).collect();
+            let scaled: Vec<Detection> = found.iter().map(|d| Detection { score: d.score * 0.25, ..d.clone() }).collect();
             prop_assert_eq!(before, of(&scaled));
             let mut turned = found.clone();
             turned.rotate_left(if found.is_empty() { 0 } else { turn % found.len() });

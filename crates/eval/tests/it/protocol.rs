@@ -181,15 +181,18 @@ fn what_cannot_be_scored_is_refused() {
     let truth = truth(&[Group::Rare], &[&[object(0, BOX)]]);
     let good = detection(1, 0, BOX, 0.9);
     for p in PROTOCOLS {
-        let error = |d: Detection| p.evaluate(&truth, &[good, d]).unwrap_err();
-        let nan = error(Detection { score: f32::NAN, ..good });
+        let error = |d: Detection| p.evaluate(&truth, &[good.clone(), d]).unwrap_err();
+        let nan = error(Detection { score: f32::NAN, ..good.clone() });
         assert!(matches!(nan, EvalError::Detection { index: 1, image: 1, .. }), "{nan}");
-        let infinite = error(Detection { bbox: [0.0, 0.0, f32::INFINITY, 1.0], ..good });
+        let infinite = error(Detection { bbox: [0.0, 0.0, f32::INFINITY, 1.0], ..good.clone() });
         assert!(infinite.to_string().contains("not finite"), "{infinite}");
-        let inside_out = error(Detection { bbox: [9.0, 0.0, 1.0, 1.0], ..good });
+        let inside_out = error(Detection { bbox: [9.0, 0.0, 1.0, 1.0], ..good.clone() });
         assert!(inside_out.to_string().contains("x2 < x1"), "{inside_out}");
-        assert!(matches!(error(Detection { image: ImageId(7), ..good }), EvalError::UnknownImage { image: 7, .. }));
-        let other = error(Detection { category: CategoryId(0), ..good });
+        assert!(matches!(
+            error(Detection { image: ImageId(7), ..good.clone() }),
+            EvalError::UnknownImage { image: 7, .. }
+        ));
+        let other = error(Detection { category: CategoryId(0), ..good.clone() });
         assert!(matches!(other, EvalError::UnknownCategory { category: 0, index: 1, .. }));
     }
 }

@@ -182,10 +182,10 @@ fn detections(tail: f64, train: &Dataset, val: &Dataset, rng: &mut ChaCha8Rng) -
             let right = rng.random_bool(skill);
             let class = if right { object.class } else { rng.random_range(0..train.num_classes()) };
             let score = (skill as f32 * rng.random_range(0.5..1.1)).clamp(0.02, 0.99);
-            found.push(Detection { image: image.id, category: train.categories[class].id, bbox, score });
+            found.push(Detection { image: image.id, category: train.categories[class].id, bbox, score, mask: None });
             let echo = bbox.map(|v| (v + jitter(rng) * 3.0).clamp(0.0, SIDE as f32));
             if echo[2] > echo[0] && echo[3] > echo[1] {
-                found.push(Detection { score: score * 0.3, bbox: echo, ..found[found.len() - 1] });
+                found.push(Detection { score: score * 0.3, bbox: echo, ..found[found.len() - 1].clone() });
             }
         }
     }

@@ -48,7 +48,7 @@ pub fn crowd(class: usize, bbox: [f32; 4]) -> Object {
 }
 
 pub fn detection(image: u64, class: usize, bbox: [f32; 4], score: f32) -> Detection {
-    Detection { image: ImageId(image), category: CategoryId(10 * (class as u64 + 1)), bbox, score }
+    Detection { image: ImageId(image), category: CategoryId(10 * (class as u64 + 1)), bbox, score, mask: None }
 }
 
 /// Every object found exactly, with score 0.9.
@@ -62,6 +62,7 @@ pub fn perfect(truth: &Dataset) -> Vec<Detection> {
                 category: truth.categories[o.class].id,
                 bbox: o.bbox,
                 score: 0.9,
+                mask: None,
             })
         })
         .collect()

@@ -5,6 +5,7 @@ mod decouple;
 mod initial_weights;
 mod losses;
 mod overfit;
+mod overfit_dense;
 mod recipe;
 mod resume;
 mod schedule;

@@ -74,6 +74,7 @@ impl Setting {
                 flipped: false,
                 classes: (0..OBJECTS).map(|object| (index * OBJECTS + object) % self.classes).collect(),
                 boxes,
+                masks: vec![],
                 crowds: vec![],
                 exhaustive: None,
             }

@@ -75,6 +75,7 @@ fn detections(truth: &Dataset) -> Vec<Detection> {
                 category: truth.categories[class].id,
                 bbox: [x1.min(x2), y1.min(y2), x1.max(x2), y1.max(y2)],
                 score: random(),
+                mask: None,
             });
         }
     }

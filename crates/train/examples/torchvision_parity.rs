@@ -1,0 +1,259 @@
+//! Compares our detectors with torchvision's: `cargo run --release -p equipoise-train --example torchvision_parity -- FOLDER`, on the folder that
+//! `parity/torchvision_detectors.py` made.
+//!
+//! The built-in recipe `torchvision`, weights by torchvision's names. Prints the largest difference of each kind, relative to the
+//! largest number of the tensor, and exits with 1 if one is above its limit.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+use equipoise_data::{Batch, BatchImage, Bitmap, Dataset, EpochKey, ImageId, ImageRecord, load_batch, picture};
+use equipoise_detect::weights::{self, Weight, Weights, from_safetensors, with_weights};
+use equipoise_detect::{DetectorConfig, FasterRcnn, Found, ParamPath, naming, torchvision};
+use equipoise_loss::{ClassLoss, GradientLedger, TrainingFacts};
+use equipoise_train::Recipe;
+use serde::Deserialize;
+
+const RECIPE: &str = include_str!("../../cli/recipes/torchvision.toml");
+/// A hundred layers of f32 sums in another order.
+const LIMIT: f64 = 1e-4;
+/// Pixels are rounded to whole levels of grey here, and not there: half a level, in units of the smallest deviation, and a little.
+const HALF_A_LEVEL: f64 = 0.6 / 255.0 / 0.224;
+
+#[derive(Deserialize)]
+struct Plan {
+    cases: Vec<Case>,
+    loader: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    classes: usize,
+    batches: usize,
+    overrides: Vec<String>,
+}
+
+/// The largest difference of each kind.
+#[derive(Default)]
+struct Verdict {
+    worst: BTreeMap<String, f64>,
+}
+
+impl Verdict {
+    fn note(&mut self, kind: &str, difference: f64) {
+        let worst = self.worst.entry(kind.to_string()).or_default();
+        // A NaN is the worst of all.
+        *worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
+    }
+
+    fn compare(&mut self, kind: &str, ours: &[f32], theirs: &[f32]) {
+        self.note(kind, difference(ours, theirs));
+    }
+}
+
+/// Largest difference over the largest number; infinite where the lengths differ.
+fn difference(ours: &[f32], theirs: &[f32]) -> f64 {
+    if ours.len() != theirs.len() {
+        return f64::INFINITY;
+    }
+    let scale = theirs.iter().fold(1e-12_f32, |most, value| most.max(value.abs()));
+    let apart = ours.iter().zip(theirs).map(|(a, b)| f64::from((a - b).abs()));
+    apart.fold(0.0, |most: f64, apart| if apart.is_nan() { f64::INFINITY } else { most.max(apart) }) / f64::from(scale)
+}
+
+fn read(path: &Path) -> Result<Weights, Box<dyn Error>> {
+    Ok(from_safetensors(&std::fs::read(path)?, path)?)
+}
+
+fn values<'a>(tensors: &'a Weights, name: &str) -> &'a [f32] {
+    tensors.get(name).map_or(&[], |tensor| &tensor.values)
+}
+
+fn boxes(values: &[f32]) -> Vec<[f32; 4]> {
+    values.as_chunks::<4>().0.to_vec()
+}
+
+/// The batch that torchvision saw.
+fn batch(tensors: &Weights) -> Batch {
+    let pixels = &tensors["pixels"];
+    let shape = [0, 1, 2, 3].map(|axis| pixels.shape[axis]);
+    let image = |index: usize| {
+        let size = [0, 1].map(|axis| values(tensors, &format!("size.{index}"))[axis] as usize);
+        let masks = values(tensors, &format!("truth.masks.{index}"));
+        let mask = |bits: &[f32]| Some(Bitmap::from_fn([0, 0, size[1], size[0]], |x, y| bits[y * size[1] + x] > 0.5));
+        BatchImage {
+            index,
+            id: ImageId(index as u64),
+            size,
+            original: size,
+            scale: [1.0; 2],
+            offset: [0.0; 2],
+            flipped: false,
+            boxes: boxes(values(tensors, &format!("truth.boxes.{index}"))),
+            // Background is class 0 there.
+            classes: values(tensors, &format!("truth.labels.{index}"))
+                .iter()
+                .map(|label| *label as usize - 1)
+                .collect(),
+            masks: masks.chunks_exact(size[0] * size[1]).map(mask).collect(),
+            crowds: vec![],
+            exhaustive: None,
+        }
+    };
+    Batch { pixels: pixels.values.clone(), shape, images: (0..shape[0]).map(image).collect() }
+}
+
+fn predict(verdict: &mut Verdict, detector: &FasterRcnn, loss: &dyn ClassLoss, recipe: &Recipe, theirs: &Weights) {
+    let (device, batch) = (Device::flex(), batch(theirs));
+    let levels = detector.levels(&batch, &device);
+    for (level, map) in levels.iter().enumerate() {
+        verdict.compare("pyramid", &weights::host(map), values(theirs, &format!("level.{level}")));
+    }
+    for (key, training) in [("proposals", false), ("train_proposals", true)] {
+        for (image, proposals) in detector.propose(&batch, &levels, training).iter().enumerate() {
+            verdict.compare(key, proposals.as_flattened(), values(theirs, &format!("{key}.{image}")));
+        }
+    }
+    for (image, found) in detector.detect(&batch, &device, loss, &recipe.detect).iter().enumerate() {
+        let theirs = |key: &str| values(theirs, &format!("found.{key}.{image}"));
+        let of = |value: fn(&Found) -> f32| found.iter().map(value).collect::<Vec<f32>>();
+        let bboxes: Vec<f32> = found.iter().flat_map(|found| found.bbox).collect();
+        verdict.compare("boxes", &bboxes, theirs("boxes"));
+        verdict.compare("scores", &of(|found| found.score), theirs("scores"));
+        verdict.compare("classes", &of(|found| found.class as f32 + 1.0), theirs("labels"));
+        if recipe.detector.masks() {
+            let chances = found.iter().flat_map(|found| found.mask.iter().flat_map(|mask| mask.chances.clone()));
+            let logits: Vec<f32> = chances.map(|p| (f64::from(p) / (1.0 - f64::from(p))).ln() as f32).collect();
+            verdict.compare("mask logits", &logits, theirs("masks"));
+        }
+    }
+}
+
+/// Gradients by the path of their parameter.
+struct Reader {
+    path: ParamPath,
+    gradients: Gradients,
+    found: Weights,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad_remove(&mut self.gradients) {
+            let weight = Weight { shape: gradient.dims().to_vec(), values: weights::host(&gradient) };
+            self.found.insert(self.path.name(), weight);
+        }
+    }
+}
+
+fn train(
+    verdict: &mut Verdict,
+    detector: &FasterRcnn,
+    loss: &dyn ClassLoss,
+    classes: usize,
+    theirs: &Weights,
+) -> Result<(), Box<dyn Error>> {
+    let device = Device::flex().autodiff();
+    let output = detector.forward_train(&batch(theirs), &device, 0)?;
+    let class = loss.step(output.logits.clone(), &output.targets, &GradientLedger::of(loss, classes))?;
+    verdict.compare("losses", &[class.value as f32], values(theirs, "loss.loss_classifier"));
+    let mut total = (output.logits * Tensor::from_inner(class.gradient)).sum();
+    for (name, loss) in output.losses {
+        let theirs_name = match name {
+            "rpn_objectness" => "loss.loss_objectness",
+            "rpn_box" => "loss.loss_rpn_box_reg",
+            "box" => "loss.loss_box_reg",
+            _ => "loss.loss_mask",
+        };
+        verdict.compare("losses", &[loss.clone().inner().into_scalar::<f32>()], values(theirs, theirs_name));
+        total = total + loss;
+    }
+    let mut reader = Reader { path: ParamPath::default(), gradients: total.backward(), found: Weights::new() };
+    detector.visit(&mut reader);
+    let named =
+        theirs.iter().filter_map(|(name, value)| Some((name.strip_prefix("grad.")?.to_string(), value.clone())));
+    let expected = torchvision::rename_detector(named.collect());
+    for name in expected.keys().chain(reader.found.keys()) {
+        let of =
+            |gradients: &'_ Weights| gradients.get(name).map(|gradient| gradient.values.clone()).unwrap_or_default();
+        let apart = difference(&of(&reader.found), &of(&expected));
+        if apart > LIMIT {
+            println!("  gradient of {name}: {apart:.1e}");
+        }
+        verdict.note("gradients", apart);
+    }
+    Ok(())
+}
+
+/// The loader by the same recipe on the same files: sizes, padding and pixels.
+fn load(verdict: &mut Verdict, folder: &Path, overrides: &[String]) -> Result<(), Box<dyn Error>> {
+    let config = Recipe::parse("torchvision", RECIPE, overrides)?.loader.without_augmentation();
+    let theirs = read(&folder.join("transform.safetensors"))?;
+    let count = theirs.keys().filter(|name| name.starts_with("size.")).count();
+    let record = |at: usize| -> Result<ImageRecord, Box<dyn Error>> {
+        let path: PathBuf = folder.join(format!("picture{at}.png"));
+        let [width, height] = picture::dimensions(&path)?;
+        let (objects, negative, not_exhaustive) = (vec![], vec![], vec![]);
+        Ok(ImageRecord { id: ImageId(at as u64), path, width, height, objects, negative, not_exhaustive })
+    };
+    let images = (0..count).map(record).collect::<Result<Vec<_>, _>>()?;
+    let dataset = Dataset { source: folder.into(), categories: vec![], images, federated: false, warnings: vec![] };
+    for at in 0..count {
+        let batch = load_batch(&dataset, &[at], &config, EpochKey::default(), 0)?;
+        let size = batch.images[0].size.map(|side| side as f32);
+        verdict.compare("picture sizes", &size, values(&theirs, &format!("size.{at}")));
+        let expected = values(&theirs, &format!("pixels.{at}"));
+        let same = batch.pixels.len() == expected.len();
+        let apart = batch.pixels.iter().zip(expected).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+        verdict.note("pixels, absolute", if same { apart } else { f64::INFINITY });
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("give the folder of parity/torchvision_detectors.py")?);
+    let plan: Plan = serde_json::from_slice(&std::fs::read(folder.join("cases.json"))?)?;
+    let mut right = true;
+    let mut report = |name: &str, verdict: Verdict| {
+        println!("{name}");
+        for (kind, worst) in verdict.worst {
+            let limit = if kind.starts_with("pixels") { HALF_A_LEVEL } else { LIMIT };
+            let passes = worst <= limit;
+            right &= passes;
+            println!("  {kind:16} {worst:.1e}{}", if passes { "" } else { "  TOO FAR" });
+        }
+    };
+    let mut verdict = Verdict::default();
+    load(&mut verdict, &folder, &plan.loader)?;
+    report("pictures", verdict);
+    for case in &plan.cases {
+        let recipe = Recipe::parse("torchvision", RECIPE, &case.overrides)?;
+        let loss = recipe.loss.build(&TrainingFacts::default())?;
+        let make = |device: &Device| -> Result<FasterRcnn, Box<dyn Error>> {
+            let DetectorConfig::FasterRcnn(config) = &recipe.detector else { return Err("another detector".into()) };
+            let fresh = FasterRcnn::new(config, case.classes, &*loss, 0, device)?;
+            let theirs = naming::to_ours(read(&folder.join(format!("{}.safetensors", case.name)))?);
+            Ok(with_weights(fresh, theirs, |_| false)?)
+        };
+        let (still, learning) = (make(&Device::flex())?, make(&Device::flex().autodiff())?);
+        let mut verdict = Verdict::default();
+        for at in 0..case.batches {
+            let theirs = read(&folder.join(format!("{}.batch{at}.safetensors", case.name)))?;
+            predict(&mut verdict, &still, &*loss, &recipe, &theirs);
+            train(&mut verdict, &learning, &*loss, case.classes, &theirs)?;
+        }
+        report(&case.name, verdict);
+    }
+    if right { Ok(()) } else { Err("our numbers are not torchvision's".into()) }
+}
