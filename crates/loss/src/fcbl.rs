@@ -10,6 +10,7 @@
 //! 0.85, the code's own default is 1. The prior of the bias is that of EQL v2, on whose code it is built.
 
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
@@ -128,11 +129,16 @@ impl ClassLoss for Fcbl {
         if delta.rows > 0 {
             delta.memory = vec![0.0; classes * classes];
         }
+        let mut rows = vec![Vec::new(); classes];
         for (row, label) in targets.labels().iter().enumerate() {
             if let Label::Class(own) = *label {
-                computed.add_scores(row, own, &mut delta.memory[own * classes..][..classes]);
+                rows[own].push(row);
             }
         }
+        // Each class in the order of its rows, whatever the threads.
+        delta.memory.par_chunks_mut(classes.max(1)).zip(rows).enumerate().for_each(|(own, (sums, rows))| {
+            rows.into_iter().for_each(|row| computed.add_scores(row, own, sums));
+        });
         delta
     }
 

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use crate::pass_kernel;
+
 /// A matrix that repeats along a side of length 1.
 pub struct Grid<'a> {
     shape: [usize; 2],
@@ -44,17 +46,30 @@ impl<'a> Grid<'a> {
 
     /// The numbers of a row, one for each column or one for all of them.
     pub fn row(&self, row: usize) -> Cow<'_, [f64]> {
-        let [rows, columns] = self.shape;
         match &self.values {
-            Values::Stored(values) => {
-                let row = if rows == 1 { 0 } else { row };
-                Cow::Borrowed(&values[row * columns..(row + 1) * columns])
-            }
+            Values::Stored(values) => Cow::Borrowed(stored(values, self.shape, row)),
             Values::Made(fill) => {
-                let mut values = vec![0.0; columns];
+                let mut values = vec![0.0; self.shape[1]];
                 fill(row, &mut values);
                 Cow::Owned(values)
             }
+        }
+    }
+
+    /// Writes the numbers of a row in f32, as [`Grid::row`] has them; `room` is as long as a row, or longer.
+    pub(crate) fn write(&self, row: usize, room: &mut [f64], to: &mut [f32]) {
+        let values = match &self.values {
+            Values::Stored(values) => stored(values, self.shape, row),
+            Values::Made(fill) => {
+                let room = &mut room[..self.shape[1]];
+                room.fill(0.0);
+                fill(row, room);
+                room
+            }
+        };
+        match values {
+            [value] => to.fill(*value as f32),
+            values => pass_kernel::narrow(values, to),
         }
     }
 
@@ -82,6 +97,12 @@ impl<'a> Grid<'a> {
         }
         Tensor::from_data(TensorData::new(values, self.shape), (device, DType::F32))
     }
+}
+
+/// A row of numbers, the only one of which stands for all.
+fn stored(values: &[f64], [rows, columns]: [usize; 2], row: usize) -> &[f64] {
+    let row = if rows == 1 { 0 } else { row };
+    &values[row * columns..(row + 1) * columns]
 }
 
 /// The number of a column in a row of [`Grid::row`].

@@ -9,6 +9,7 @@
 //! memory (4.8 GB for LVIS) is no part of this loss.
 
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
@@ -115,11 +116,13 @@ impl ClassLoss for Loce {
         if delta.rows > 0 {
             delta.memory = vec![0.0; targets.num_classes()];
         }
-        for (row, label) in targets.labels().iter().enumerate() {
-            if let Label::Class(own) = *label {
-                delta.memory[own] += computed.own_score(row, own);
-            }
-        }
+        let score = |(row, label): (usize, &Label)| match *label {
+            Label::Class(own) => Some((own, computed.own_score(row, own))),
+            _ => None,
+        };
+        let scores: Vec<_> = targets.labels().par_iter().enumerate().filter_map(score).collect();
+        // In order, whatever the threads.
+        scores.into_iter().for_each(|(own, score)| delta.memory[own] += score);
         delta
     }
 

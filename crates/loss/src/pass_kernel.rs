@@ -67,6 +67,21 @@ dispatched! {
 }
 
 dispatched! {
+    /// The largest value, which may be infinite; minus infinity for none.
+    pub(crate) highest = highest_body(row: &[f32]) -> f32
+}
+
+dispatched! {
+    /// Writes `scale (z - origin) + offset` to a row of the same length, and returns the largest; finite logits stay finite.
+    pub(crate) change = change_body(z: &[f32], origin: f32, scale: f32, offset: &[f32], to: &mut [f32]) -> f32
+}
+
+dispatched! {
+    /// Rounds to f32.
+    pub(crate) narrow = narrow_body(from: &[f64], to: &mut [f32])
+}
+
+dispatched! {
     /// [`FreshRow::sigmoid`] of a row of the same length.
     sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
 }
@@ -88,14 +103,43 @@ dispatched! {
 
 #[inline(always)]
 fn largest_body<const FMA: bool>(row: &[f32]) -> Option<f32> {
-    // Bits of floats are ordered like integers once those of negative numbers are turned round; twice turned is as before. The order
-    // of evaluation of integers is free, so that this becomes vectors.
-    let turned = |bits: i32| bits ^ ((bits >> 31) & i32::MAX);
-    let lowest = turned(f32::NEG_INFINITY.to_bits() as i32);
-    let (highest, exponent) = row.iter().fold((lowest, 0), |(highest, exponent), z| {
-        (highest.max(turned(z.to_bits() as i32)), exponent.max(z.to_bits() & EXPONENT))
+    let (highest, exponent) = row.iter().fold((turned(f32::NEG_INFINITY), 0), |(highest, exponent), z| {
+        (highest.max(turned(*z)), exponent.max(z.to_bits() & EXPONENT))
     });
-    (exponent < EXPONENT).then(|| f32::from_bits(turned(highest) as u32))
+    (exponent < EXPONENT).then(|| turned_back(highest))
+}
+
+#[inline(always)]
+fn highest_body<const FMA: bool>(row: &[f32]) -> f32 {
+    turned_back(row.iter().fold(turned(f32::NEG_INFINITY), |highest, z| highest.max(turned(*z))))
+}
+
+/// Bits of a float with those of negative numbers turned round, which are ordered as integers. The order of evaluation of integers is
+/// free, so that a search becomes vectors.
+#[inline(always)]
+fn turned(z: f32) -> i32 {
+    let bits = z.to_bits() as i32;
+    bits ^ ((bits >> 31) & i32::MAX)
+}
+
+#[inline(always)]
+fn turned_back(bits: i32) -> f32 {
+    f32::from_bits((bits ^ ((bits >> 31) & i32::MAX)) as u32)
+}
+
+#[inline(always)]
+fn change_body<const FMA: bool>(z: &[f32], origin: f32, scale: f32, offset: &[f32], to: &mut [f32]) -> f32 {
+    let mut highest = turned(f32::NEG_INFINITY);
+    for ((to, z), offset) in to.iter_mut().zip(z).zip(offset) {
+        *to = ((z - origin) * scale + offset).clamp(f32::MIN, f32::MAX);
+        highest = highest.max(turned(*to));
+    }
+    turned_back(highest)
+}
+
+#[inline(always)]
+fn narrow_body<const FMA: bool>(from: &[f64], to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, value)| *to = *value as f32);
 }
 
 #[inline(always)]

@@ -3,6 +3,7 @@
 //! The kernels treat every column as negative. The row's own column gets weight 0 there, and its term in float64 here.
 
 use crate::focal_terms::{self, FocalTerms};
+use crate::grid::Grid;
 use crate::pass::Pass;
 use crate::pass_kernel::{self, Fresh, FreshRow};
 use crate::sigmoid::{self, Sigmoids};
@@ -31,7 +32,10 @@ pub(crate) struct Scratch {
     /// Whether `weights` are the same in each row.
     fixed: bool,
     gamma: Vec<f32>,
+    offset: Vec<f32>,
     z: Vec<f32>,
+    /// For numbers in float64.
+    wide: Vec<f64>,
     gradient: Vec<Fresh>,
     sums: Vec<f32>,
 }
@@ -43,20 +47,23 @@ impl Scratch {
             weights: zeros(),
             fixed: !targets.has_unjudged(),
             gamma: Vec::new(),
+            offset: zeros(),
             z: zeros(),
+            wide: vec![0.0; channels],
             gradient: vec![Fresh::new(0.0); channels],
             sums: Vec::new(),
         };
         match pass {
             Pass::Sigmoids(loss) => {
                 scratch.fixed &= loss.weight.repeats() && loss.confused.is_none();
-                fill(&mut scratch.weights, &loss.weight.row(0));
+                keep(&loss.weight, &mut scratch.wide, &mut scratch.weights);
+                keep(&loss.offset, &mut scratch.wide, &mut scratch.offset);
             }
             Pass::Focal(loss) => {
                 scratch.gamma = loss.gamma.iter().map(|gamma| *gamma as f32).collect();
                 loss.negatives(&mut scratch.weights);
             }
-            Pass::Softmax(_) => {}
+            Pass::Softmax(loss) => keep(&loss.offset, &mut scratch.wide, &mut scratch.offset),
             Pass::Softmaxes(_) => scratch.sums = zeros(),
         }
         scratch
@@ -76,11 +83,11 @@ impl Scratch {
         } else {
             // Afterwards nothing tells an infinite logit from one that a margin made large.
             pass_kernel::largest(logits)?;
-            change(logits, 0.0, loss.scale, &loss.offset.row(row.at), &mut self.z);
+            self.change(&loss.offset, 0.0, loss.scale, row);
             &self.z
         };
         if !self.fixed {
-            fill(&mut self.weights, &loss.weight.row(row.at));
+            loss.weight.write(row.at, &mut self.wide, &mut self.weights);
             if let (Some(least), Label::Class(_)) = (loss.confused, targets.labels()[row.at]) {
                 let least = least as f32;
                 self.weights.iter_mut().zip(logits).for_each(|(to, z)| *to = to.max(f32::from(u8::from(*z >= least))));
@@ -135,6 +142,17 @@ impl Scratch {
         Some((value, own_gradient))
     }
 
+    /// Makes `z` of `scale (logit - origin) + offset`, and returns the largest.
+    ///
+    /// Trap: a margin on a logit of 1000 is rounded to 6e-5, and 30 times a logit thirty times as coarsely as the logit. The difference
+    /// to an origin nearby is exact, and what is far from the largest logit of a softmax has no probability.
+    fn change(&mut self, offset: &Grid<'_>, origin: f32, scale: f64, row: &Row<'_>) -> f32 {
+        if !offset.repeats() {
+            offset.write(row.at, &mut self.wide, &mut self.offset);
+        }
+        pass_kernel::change(row.logits, origin, scale as f32, &self.offset, &mut self.z)
+    }
+
     /// `-w_i log softmax(s z_i + o_i)_{y_i}`
     pub(crate) fn softmax(
         &mut self,
@@ -148,19 +166,18 @@ impl Scratch {
             // A label without a column teaches a softmax nothing.
             return Some((0.0, 0.0));
         }
-        let mut z = row.logits;
         let (changed, unjudged) = (loss.scale != 1.0 || !loss.offset.is(0.0), row.targets.has_unjudged());
         if changed {
             let origin = if unjudged { largest_judged(row) } else { largest };
-            change(z, origin, loss.scale, &loss.offset.row(row.at), &mut self.z);
+            largest = self.change(&loss.offset, origin, loss.scale, row);
         } else if unjudged {
-            self.z.copy_from_slice(z);
+            self.z.copy_from_slice(row.logits);
         }
-        if changed || unjudged {
+        if unjudged {
             leave_out(&mut self.z, f32::NEG_INFINITY, row);
-            z = &self.z;
-            largest = highest(z);
+            largest = pass_kernel::highest(&self.z);
         }
+        let z = if changed || unjudged { &self.z } else { row.logits };
         // The derivative by the logit itself; the value has no such factor.
         let weight = row.factor[0] * loss.weight.at(row.at, 0) as f32;
         let factor = [weight * loss.scale as f32, row.factor[1]];
@@ -183,20 +200,21 @@ impl Scratch {
             let Some((wanted, weight)) = (group.wanted)(row.at) else { continue };
             let columns = &group.columns;
             let [z, room] = [&mut self.z[..columns.len()], &mut self.sums[..columns.len()]];
-            for (z, column) in z.iter_mut().zip(columns) {
-                let judged = row.targets.is_judged(row.at, *column);
-                *z = if judged { row.logits[*column] } else { f32::NEG_INFINITY };
+            z.iter_mut().zip(columns).for_each(|(z, column)| *z = row.logits[*column]);
+            if row.targets.has_unjudged() {
+                let unjudged = |column: usize| !row.targets.is_judged(row.at, column);
+                z.iter_mut().zip(columns).filter(|(_, c)| unjudged(**c)).for_each(|(z, _)| *z = f32::NEG_INFINITY);
             }
             if let Some(shift) = &group.shift {
                 // As in `change`.
-                let largest = highest(z);
+                let largest = pass_kernel::highest(z);
                 z.iter_mut().for_each(|z| *z -= largest);
                 z[wanted] = z[wanted].max(f32::MIN);
                 shift(row.at, wanted, z);
             }
             let factor = [row.factor[0] * weight as f32, row.factor[1]];
             let fresh = FreshRow::over(&mut self.gradient[..columns.len()]);
-            let (done, of_group) = softmax(z, highest(z), wanted, factor, fresh, room);
+            let (done, of_group) = softmax(z, pass_kernel::highest(z), wanted, factor, fresh, room);
             value += done.0;
             if columns[wanted] == row.own {
                 own_gradient = done.1;
@@ -212,7 +230,7 @@ impl Scratch {
 
 /// Adds the softmax scores of finite logits, one of which is `own`, to `sums`.
 pub(crate) fn add_scores(logits: &[f32], own: usize, sums: &mut [f64]) {
-    let largest = highest(logits);
+    let largest = pass_kernel::highest(logits);
     let mut room = vec![Fresh::new(0.0); logits.len()];
     let (others, parts) = FreshRow::over(&mut room).exp(logits, largest, own);
     let own_part = f64::from(logits[own] - largest).exp();
@@ -223,7 +241,7 @@ pub(crate) fn add_scores(logits: &[f32], own: usize, sums: &mut [f64]) {
 
 /// `log sum exp(z)` over logits of which `own` is one and finite; minus infinity counts as nothing.
 pub(crate) fn log_sum(logits: &[f32], own: usize) -> f64 {
-    let largest = highest(logits);
+    let largest = pass_kernel::highest(logits);
     let others = f64::from(pass_kernel::sum_of_others(logits, largest, own));
     f64::from(largest) + (others + f64::from(logits[own] - largest).exp()).ln()
 }
@@ -233,16 +251,10 @@ pub(crate) fn own_score(logits: &[f32], own: usize) -> f64 {
     (f64::from(logits[own]) - log_sum(logits, own)).exp()
 }
 
-/// The largest value, which may be infinite.
-fn highest(values: &[f32]) -> f32 {
-    values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-}
-
-/// Writes a row of a grid.
-fn fill(to: &mut [f32], row: &[f64]) {
-    match row {
-        [value] => to.fill(*value as f32),
-        values => to.iter_mut().zip(values).for_each(|(to, value)| *to = *value as f32),
+/// Writes the numbers that all rows share, where they do.
+fn keep(grid: &Grid<'_>, room: &mut [f64], to: &mut [f32]) {
+    if grid.repeats() {
+        grid.write(0, room, to);
     }
 }
 
@@ -257,19 +269,6 @@ fn leave_out(values: &mut [f32], value: f32, row: &Row<'_>) {
     if row.targets.has_unjudged() {
         let unjudged = |column: usize| !row.targets.is_judged(row.at, column);
         values.iter_mut().enumerate().filter(|(column, _)| unjudged(*column)).for_each(|(_, to)| *to = value);
-    }
-}
-
-/// Writes `scale (z - origin) + offset`; finite logits stay finite.
-///
-/// Trap: a margin on a logit of 1000 is rounded to 6e-5, and 30 times a logit thirty times as coarsely as the logit. The difference to an
-/// origin nearby is exact, and what is far from the largest logit of a softmax has no probability.
-fn change(z: &[f32], origin: f32, scale: f64, offset: &[f64], to: &mut [f32]) {
-    let scale = scale as f32;
-    let changed = |z: f32, offset: f64| ((z - origin) * scale + offset as f32).clamp(f32::MIN, f32::MAX);
-    match offset {
-        [offset] => to.iter_mut().zip(z).for_each(|(to, z)| *to = changed(*z, *offset)),
-        offsets => to.iter_mut().zip(z).zip(offsets).for_each(|((to, z), offset)| *to = changed(*z, *offset)),
     }
 }
 
