@@ -85,7 +85,7 @@ fn write_split(folder: &Path, dataset: &Dataset, config: &WriteConfig) -> Result
 }
 
 /// What the folder of a split is called when it is written.
-fn folder_of<'a>(split: &'a str) -> &'a str {
+fn folder_of(split: &str) -> &str {
     SPLITS.iter().find(|(name, _)| *name == split).map_or(split, |(_, folders)| folders[0])
 }
 
