@@ -72,7 +72,7 @@ fn finished(done: &[RunRecord], paint: &Paint, room: usize) -> Vec<String> {
     let ap = |run: &RunRecord| run.metric("AP").unwrap_or(-1.0);
     order.sort_by(|a, b| ap(b).total_cmp(&ap(a)));
     let names = order.iter().map(|run| title(run).chars().count()).max().unwrap_or(0).min(paint.width / 2);
-    let all = order.len() <= room - 1;
+    let all = order.len() < room;
     let rows = if all { order.len() } else { room.saturating_sub(2) };
     let mut lines = vec![paint.line(Style::Bold, &format!("done ({}), best AP first", done.len()))];
     for run in &order[..rows] {
