@@ -47,7 +47,9 @@ fn block(run: &RunRecord, name: &str, paint: &Paint, detail: Detail) -> Vec<Stri
         let loss = recent(&run.history, |row| row.loss).map_or_else(String::new, |loss| format!("  loss {loss:.3}"));
         return vec![paint.line(Style::Plain, &(heading(run, name, false) + &loss))];
     }
-    let mut out = vec![paint.line(Style::Bold, &heading(run, name, true))];
+    let whole = heading(run, name, true);
+    let fits = whole.chars().count() <= paint.width;
+    let mut out = vec![paint.line(Style::Bold, &if fits { whole } else { heading(run, name, false) })];
     let losses = if detail == Detail::Whole { 2 } else { 1 };
     out.extend(paint.losses(&run.history).into_iter().take(losses));
     out.extend(paint.scores(run));

@@ -9,8 +9,7 @@ use crate::record::RunRecord;
 /// More names than this are a wall of text; the table of every class has a filter for them.
 const MOST_NAMES: usize = 40;
 
-const FATES: &str = "A class that is never predicted cannot be found at any threshold; one that is swallowed is found under the name of a class with more training pictures. \
-In a long tail both cost more than loose boxes.";
+const FATES: &str = "A class that is never predicted cannot be found at any threshold; one that is swallowed is found under the name of a class with more training pictures.";
 const ERRORS: &str = "Kinds of mistakes after TIDE: each is mended alone, so that the bars do not add up. “missed” are objects that nothing covers.";
 const NAME_OR_BOX: &str =
     "Below the dashed line a class loses more to wrong names than to loose boxes. A click on a mark shows its class.";

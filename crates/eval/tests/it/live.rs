@@ -169,14 +169,17 @@ fn under_way(title: &str, seed: u64) -> RunRecord {
 fn two_trainings_stand_one_below_the_other_or_side_by_side() {
     let two = [under_way("Sigmoid BCE", 0), under_way("EQL v2", 0)];
     let below = shown_board(&two, &[], 79, 21);
+    // As `lines` shows a run of that name.
     let alone = |run: &RunRecord, width| {
-        let text = shown(run, width).replacen("  step", " seed 0  step", 1);
-        text.lines().map(str::to_string).collect::<Vec<_>>()
+        let mut named = run.clone();
+        named.meta.title += " seed 0";
+        lines(&named, width, false)
     };
     let [first, second] = [0, 1].map(|at| alone(&two[at], 79));
     assert_eq!(below, [&first[..], &[String::new()], &second[..]].concat(), "whole, with a line between them");
     let beside = shown_board(&two, &[], 119, 27);
     let [first, second] = [0, 1].map(|at| alone(&two[at], 58));
+    assert_eq!(first[0].chars().count(), 36, "epoch and rate do not fit: {}", first[0]);
     let rows: Vec<String> = first.iter().zip(&second).map(|(a, b)| format!("{a:58}   {b}")).collect();
     assert_eq!(beside, rows.iter().map(|row| row.trim_end().to_string()).collect::<Vec<_>>());
     // Where both do not fit whole, the parts of the loss go first.

@@ -109,6 +109,9 @@ fn page(pictures: bool) -> String {
     ];
     runs[0].warnings.push("the last line of `history.csv` is cut off & <gone>".into());
     runs[2].classes[3].detections = 0;
+    let rows = &mut runs[2].diagnosis.as_mut().unwrap().classes;
+    (rows[0].never_predicted, rows[3].never_predicted) = (true, true);
+    runs[0].diagnosis.as_mut().unwrap().classes[5].never_in_validation = true;
     let input = ReportInput {
         title: "A <title>",
         runs: &runs,
@@ -195,6 +198,14 @@ fn the_page_is_whole_offline_and_escaped() {
     );
     assert_eq!(html.matches("<script").count(), 2, "the numbers and the script");
     assert!(html.contains("<span class=\"missed\">never</span>"), "a class that is never claimed is marked");
+    let silent = html.split("<ul class=\"silent\">").nth(1).unwrap().split("</ul>").next().unwrap();
+    let lines: Vec<&str> = silent.lines().filter(|line| line.starts_with("<li>")).collect();
+    assert!(
+        lines.len() == 2 && lines[0].contains("Softmax never predicts:") && lines[0].contains("&lt;script&gt;"),
+        "{silent}"
+    );
+    assert!(lines[0].matches("data-class=").count() == 2 && lines[0].contains("data-class=\"3\""), "{silent}");
+    assert!(lines[1].contains("Never in the validation set") && lines[1].contains("data-class=\"5\""), "{silent}");
     balanced(&html);
 }
 
@@ -314,6 +325,36 @@ fn contrast(a: &str, b: &str) -> f64 {
     };
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// The best AP first, whatever the order of the runs; differences are to the first run, with deviations over seeds.
+#[test]
+fn the_leaderboard_is_sorted_and_says_how_sure_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (train, val) = sets(24, None);
+    let mut runs = vec![
+        run("a", "Baseline", "sigmoid", 0.05, 1, &train, &val),
+        run("b", "Worst", "x", 0.0, 1, &train, &val),
+        run("c", "Best", "eqlv2", 0.9, 1, &train, &val),
+        run("d", "Best", "eqlv2", 0.8, 2, &train, &val),
+    ];
+    for (run, ap) in runs.iter_mut().zip([0.2, 0.1, 0.4, 0.3]) {
+        run.metrics.as_mut().unwrap().set("AP", Some(ap));
+    }
+    let input = ReportInput { title: "t", runs: &runs, train: &train, val: &val, checks: &[], notes: "", credits: "" };
+    let html = fs::read_to_string(write_report(folder.path(), &input).unwrap()).unwrap();
+    let table = html.split("<table class=\"numbers leaders\">").nth(1).unwrap().split("</table>").next().unwrap();
+    let rows: Vec<&str> = table.split("<tr>").skip(2).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.split(['>', '<']).nth(2).unwrap()).collect();
+    assert_eq!(names, ["Best", "Baseline", "Worst"]);
+    assert!(rows[0].contains("mean of 2 runs") && rows[0].contains("<b>35.0<small>± 7.1</small></b>"), "{}", rows[0]);
+    // Seed 1 is what both have.
+    assert!(rows[0].contains("<small class=\"up\">+20.0</small><small class=\"interval\">"), "{}", rows[0]);
+    assert!(rows[1].contains("seed 1, baseline") && !rows[1].contains("class=\"up\""), "{}", rows[1]);
+    assert!(rows[2].contains("<small class=\"down\">−10.0</small>"), "{}", rows[2]);
+    let one = ReportInput { runs: &runs[..1], ..input };
+    let html = fs::read_to_string(write_report(folder.path(), &one).unwrap()).unwrap();
+    assert!(!html.contains("class=\"numbers leaders\"") && html.contains("<table class=\"numbers\">"));
 }
 
 #[test]
