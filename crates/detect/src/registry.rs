@@ -86,6 +86,7 @@ macro_rules! detectors {
 
         /// A detector of any registered kind.
         #[derive(Module, Debug)]
+        #[expect(clippy::large_enum_variant, reason = "few live at a time, and Burn has no boxed modules")]
         pub enum Detector {
             $(
                 #[doc = concat!("[`", stringify!($detector), "`].")]
