@@ -337,3 +337,16 @@ pub fn warn(dataset: &Dataset) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_of_the_program_can_be_read() {
+        for (name, text) in RECIPES {
+            let recipe = Recipe::parse(name, text, &[]).unwrap();
+            assert_eq!(Recipe::parse(name, &recipe.to_toml(), &[]).unwrap(), recipe, "{name}");
+        }
+    }
+}

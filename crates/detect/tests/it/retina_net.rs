@@ -1,7 +1,8 @@
 //! RetinaNet: which anchors train as what, and what the box loss is.
 
 use burn::tensor::Device;
-use equipoise_detect::weights::{host, weights_of};
+use equipoise_detect::torchvision_retina::{is_retina_net, rename_retina_net};
+use equipoise_detect::weights::{Weights, host, weights_of};
 use equipoise_detect::{DetectConfig, RetinaNet, RetinaNetConfig, boxes, ops};
 use equipoise_loss::{ClassLoss, Efl, EflConfig, Label};
 
@@ -150,4 +151,40 @@ fn a_configuration_that_does_not_fit_names_its_field() {
     assert!(refused(|c| c.head.anchors.sizes[1].push(64.0)).contains("head.anchors"));
     assert!(refused(|c| c.head.pre_nms = 0).contains("head.pre_nms"));
     assert!(refused(|c| c.head.box_weight = f32::NAN).contains("head.box_weight"));
+}
+
+/// torchvision's names, of files of today and from before 0.13, are all of a RetinaNet's and no others.
+#[test]
+fn weights_of_torchvision_find_their_places() {
+    let config = RetinaNetConfig { backbone: "resnet18".into(), ..RetinaNetConfig::default() };
+    let ours = weights_of(&build(&config, &Device::flex()));
+    let conv = |older: bool, at: usize| if older { format!("conv.{}", 2 * at) } else { format!("conv.{at}.0") };
+    for older in [false, true] {
+        let fpn = if older { "" } else { ".0" };
+        let mut named: Vec<(String, String)> = Vec::new();
+        for value in ["weight", "bias"] {
+            let mut name =
+                |theirs: String, ours: String| named.push((format!("{theirs}.{value}"), format!("{ours}.{value}")));
+            for level in 0..3 {
+                name(format!("backbone.fpn.inner_blocks.{level}{fpn}"), format!("fpn.lateral.{level}"));
+                name(format!("backbone.fpn.layer_blocks.{level}{fpn}"), format!("fpn.output.{level}"));
+            }
+            for at in 0..2 {
+                name(format!("backbone.fpn.extra_blocks.p{}", at + 6), format!("top.{at}"));
+            }
+            for at in 0..4 {
+                name(format!("head.classification_head.{}", conv(older, at)), format!("head.class_convs.{at}"));
+                name(format!("head.regression_head.{}", conv(older, at)), format!("head.box_convs.{at}"));
+            }
+            name("head.classification_head.cls_logits".into(), "head.classifier".into());
+            name("head.regression_head.bbox_reg".into(), "head.deltas".into());
+        }
+        named.push(("backbone.body.conv1.weight".into(), "backbone.stem.conv.weight".into()));
+        named.push(("backbone.body.layer2.0.bn1.bias".into(), "backbone.stages.1.0.conv1.norm.beta".into()));
+        let theirs: Weights = named.iter().map(|(theirs, name)| (theirs.clone(), ours[name].clone())).collect();
+        assert!(is_retina_net(&theirs) && !is_retina_net(&ours));
+        let renamed = rename_retina_net(theirs);
+        assert!(ours.keys().filter(|name| !name.starts_with("backbone.")).all(|name| renamed.contains_key(name)));
+        assert!(renamed.len() == named.len() && renamed.iter().all(|(name, weight)| ours[name] == *weight), "{older}");
+    }
 }
