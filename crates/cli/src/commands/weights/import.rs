@@ -73,11 +73,11 @@ struct Report {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    if !args.file.exists() {
-        if let Some(known) = KnownWeights::wanted(&args.file) {
-            let [install, import] = known.commands();
-            bail!("`{}` is not here; get it by\n  {install}\n  {import}", args.file.display());
-        }
+    if !args.file.exists()
+        && let Some(known) = KnownWeights::wanted(&args.file)
+    {
+        let [install, import] = known.commands();
+        bail!("`{}` is not here; get it by\n  {install}\n  {import}", args.file.display());
     }
     let sha256 = hash(&args.file)?;
     let known = KnownWeights::of_hash(&sha256);
