@@ -23,6 +23,8 @@ import torchvision
 
 SIDE = 224
 CLOSE = 1e-4
+# By stride, what the program divides the maps of these networks by.
+MAP_SCALES = [(4, 16), (8, 8), (16, 8), (32, 2)]
 # repeats, kernel, stride, outputs; expansion is 1 in the first group and 6 in the others.
 GROUPS = {
     "efficientnet_lite0": [(1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112), (4, 5, 2, 192), (1, 3, 1, 320)],
@@ -72,7 +74,7 @@ def lite(state: dict, groups: list, x: torch.Tensor) -> list[torch.Tensor]:
             x = y + inputs if stride == 1 and inputs.shape[1] == outputs else y
             maps[x.shape[2]] = x
             block += 1
-    return [maps[SIDE // stride] for stride in (4, 8, 16, 32)]
+    return [maps[SIDE // stride] / scale for stride, scale in MAP_SCALES]
 
 
 def residual(model: torch.nn.Module, x: torch.Tensor) -> list[torch.Tensor]:

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let step = loss.step(output.logits, &output.targets, &GradientLedger::new(classes))?;
         put(format!("losses{image}"), vec![2], vec![step.value as f32, host(&output.losses[0].1)[0]]);
     }
-    let limits = DetectConfig { score_threshold: 0.05, nms_iou: 0.5, max_detections: 300 };
+    let limits = DetectConfig { score_threshold: 0.05, nms_iou: 0.5, max_detections: 300, ..DetectConfig::default() };
     for (image, found) in detector.detect(&batch, &device, &loss, &limits).into_iter().enumerate() {
         let rows = found.iter().flat_map(|found| {
             let [x1, y1, x2, y2] = found.bbox;
@@ -65,6 +65,7 @@ fn batch(case: &Weights) -> Batch {
         flipped: false,
         boxes: case[&format!("boxes{index}")].values.as_chunks::<4>().0.to_vec(),
         classes: case[&format!("labels{index}")].values.iter().map(|label| *label as usize).collect(),
+        masks: vec![],
         crowds: vec![],
         exhaustive: None,
     };

@@ -124,6 +124,14 @@ impl BackboneSpec {
         }
     }
 
+    /// What the map of each stage is divided by before it is handed out.
+    pub fn map_scales(&self) -> Vec<f32> {
+        match self.layout {
+            Layout::Residual { blocks, .. } => vec![1.0; blocks.len()],
+            Layout::Inverted(_) => inverted::MAP_SCALES.to_vec(),
+        }
+    }
+
     fn stem(&self, init: &mut Init, norm: NormKind) -> (ConvNorm, Option<MaxPool2d>) {
         match self.layout {
             Layout::Residual { large_stem: false, .. } => (ConvNorm::new(init, norm, [3, self.stem_width], 3, 2), None),
@@ -245,6 +253,8 @@ pub struct Backbone {
     /// Whether the stem ends in a ReLU6.
     #[module(skip)]
     capped: bool,
+    #[module(skip)]
+    map_scales: Vec<f32>,
 }
 
 impl Backbone {
@@ -262,7 +272,7 @@ impl Backbone {
         let stages = (0..channels.len()).zip(inputs);
         let stages = stages.map(|(stage, inputs)| spec.stage(init, norm_of(stage + 1), stage, inputs)).collect();
         let capped = matches!(spec.layout, Layout::Inverted(_));
-        Self { stem, pool, stages, frozen_stages, capped }
+        Self { stem, pool, stages, frozen_stages, capped, map_scales: spec.map_scales() }
     }
 
     /// The same with another epsilon under the roots of batch statistics, in residual backbones; those of inverted blocks have one of their own.
@@ -297,7 +307,8 @@ impl Backbone {
             if stage + 1 < self.frozen_stages {
                 x = x.detach();
             }
-            maps.push(x.clone());
+            let scale = self.map_scales[stage];
+            maps.push(if scale == 1.0 { x.clone() } else { x.clone().div_scalar(scale) });
         }
         maps
     }

@@ -54,6 +54,10 @@ pub const LITE2: &[&[InvertedGroup]] = &[
     &[group(5, 5, 2, 6, 208), group(1, 3, 1, 6, 352)],
 ];
 
+/// What the map of each stage is divided by: the power of two nearest to its deviation over photographs, with the published weights of any of the three. A residual
+/// network hands out maps of about 1, which every later layer and learning rate expects.
+pub const MAP_SCALES: [f32; 4] = [16.0, 8.0, 8.0, 2.0];
+
 /// An inverted residual block: 1×1 to more channels, a kernel for each of them, 1×1 back without an activation.
 #[derive(Module, Debug)]
 pub struct InvertedBlock {

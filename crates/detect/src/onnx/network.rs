@@ -158,7 +158,8 @@ impl Network<'_> {
                         x = self.inverted(&x, &name, normal, inputs, group, at)?;
                         inputs = group.outputs;
                     }
-                    maps.push(x.clone());
+                    let scale = self.graph.number(spec.map_scales()[stage]);
+                    maps.push(self.graph.op("Div", &[&x, &scale], &[]));
                 }
                 Ok(maps)
             }

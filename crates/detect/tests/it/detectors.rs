@@ -130,7 +130,8 @@ fn detections_keep_every_limit() {
         let (detector, device) = (detector.valid(), Device::flex());
         // The right and lower quarters are padding.
         let batch = batch([48, 48], vec![Truth::default(), Truth::default()]);
-        let limits = DetectConfig { score_threshold: 1e-4, nms_iou: 0.5, max_detections: 20 };
+        let limits =
+            DetectConfig { score_threshold: 1e-4, nms_iou: 0.5, max_detections: 20, ..DetectConfig::default() };
         let found = detector.detect(&batch, &device, &loss(CLASSES), &limits);
         assert_eq!(found.len(), 2, "{kind}");
         for found in found {

@@ -126,7 +126,8 @@ fn a_level_hands_on_its_best() {
     let detect = |pre_nms| {
         let mut config = retina_net();
         config.head.pre_nms = pre_nms;
-        let limits = DetectConfig { score_threshold: 0.0, nms_iou: 1.0, max_detections: 10_000 };
+        let limits =
+            DetectConfig { score_threshold: 0.0, nms_iou: 1.0, max_detections: 10_000, ..DetectConfig::default() };
         build(&config, &device).detect(&batch, &device, &efl(), &limits).remove(0)
     };
     let all = detect(10_000);

@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use equipoise_detect::backbone::{Backbone, BackboneSpec};
 use equipoise_detect::efficientnet::{is_lite, rename_lite};
 use equipoise_detect::layers::NormKind;
-use equipoise_detect::torchvision::{is_detector, is_resnet, rename, rename_detector, rename_resnet};
+use equipoise_detect::naming;
+use equipoise_detect::torchvision::{is_detector, is_resnet, rename_detector, rename_resnet};
 use equipoise_detect::weights::{Weight, Weights, from_safetensors, to_safetensors, weights_of, with_weights};
 use equipoise_detect::{FasterRcnn, Init};
 use equipoise_loss::SoftmaxCe;
@@ -255,11 +256,11 @@ fn torchvisions_detectors_fit_in_old_and_new_names() {
     for old in [false, true] {
         let theirs = ours.iter().map(|(name, weight)| torchvision_detector(name, weight, old)).collect();
         assert!(is_detector(&theirs) && !is_resnet(&theirs) && !is_detector(&ours));
-        let back = rename(theirs);
+        let back = naming::to_ours(theirs);
         assert!(back.keys().eq(ours.keys()), "old names: {old}");
         assert!(back == ours, "old names: {old}");
     }
-    assert_eq!(rename(ours.clone()), ours);
+    assert_eq!(naming::to_ours(ours.clone()), ours);
 }
 
 #[test]

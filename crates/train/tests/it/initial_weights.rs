@@ -38,7 +38,12 @@ fn layers_of_another_class_list_start_anew() {
     let first = run(recipe(&["epochs=0.5"]), &data, &folder).model;
     let mut fewer = Dataset::clone(&data);
     fewer.categories.pop();
-    let second = initial(&folder, &fewer.into(), &dir.path().join("second"));
+    let fewer = fewer.into();
+    let key = format!("weights={:?}", folder.display().to_string());
+    let noting = start(recipe(&[&key]), &fewer, &dir.path().join("noting"));
+    assert_eq!(noting.notes().len(), 4, "{:?}", noting.notes());
+    assert!(noting.notes().iter().any(|note| note.contains("`roi_head.classifier.bias` starts fresh: [5]")));
+    let second = initial(&folder, &fewer, &dir.path().join("second"));
     for (name, weight) in &second {
         let of_classes = name.starts_with("roi_head.classifier") || name.starts_with("roi_head.deltas");
         assert_eq!(*weight != first[name], of_classes, "{name}");

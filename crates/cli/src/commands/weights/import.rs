@@ -217,7 +217,7 @@ fn refuse_misfit(report: &Report) -> anyhow::Result<()> {
     let fit = &report.fit;
     if let Some(tensor) = fit.misshapen.iter().find(|tensor| !report.fresh.contains(&tensor.name)) {
         bail!(
-            "`{}` has another shape; the file belongs to another backbone: name it with --set detector.backbone=NAME",
+            "`{}` has another shape: the file is of another backbone or of other sizes; give its own with --recipe, or --set detector.backbone=NAME",
             tensor.name
         );
     }
