@@ -225,7 +225,8 @@ fn side_lanes<const FMA: bool, const FOCAL: bool>(
         let mut weight = weight[i] * row_weight;
         let (bce, mut slope) = (fma::<FMA>(log, s, z[i].max(0.0)), p);
         if FOCAL {
-            let other = larger * if z[i] >= 0.0 { e } else { 1.0 };
+            // Beyond the range of `exp`, `1 - p` is 0: times a `z` of 1e38, the least `e` is no longer small.
+            let other = if z[i] >= -LOWEST { 0.0 } else { larger * if z[i] >= 0.0 { e } else { 1.0 } };
             weight *= exp::<FMA>(gamma[i] * fma::<FMA>(log, -s, z[i].min(0.0)));
             slope = fma::<FMA>(gamma[i] * other, bce, p);
         }
@@ -487,6 +488,59 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Terms and slopes with a focus over all magnitudes, against float64.
+    #[test]
+    fn focal_sides_are_close_over_the_float_range() {
+        let values = sampled(f32::MIN).flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]);
+        for (z, gamma) in values.step_by(101).zip([0.0_f32, 0.5, 2.0, 10.0].into_iter().cycle()) {
+            let (term, slope) = crate::focal_terms::term_f64(f64::from(z), 0.0, f64::from(gamma));
+            // The exponent `gamma log p` is rounded.
+            let exponent = f64::from(gamma) * crate::sigmoid::bce_f64(f64::from(z), true);
+            let close = |got: f64, expected: f64| {
+                let off = (got - expected).abs();
+                assert!(
+                    off <= (2e-6 + 3e-7 * exponent) * expected + 2e-36,
+                    "z {z}, gamma {gamma}: {got} for {expected}"
+                );
+            };
+            for body in [focal_body::<true>, focal_body::<false>] {
+                let (mut gradient, mut sums) = ([Fresh::new(1.0)], [0.0]);
+                let row = FreshRow::over(&mut gradient);
+                let write = |row: &mut [Fresh]| body(&[z], &[1.0], &[gamma], [1.0, 2.0], row, &mut sums);
+                let (value, gradient) = row.written(1, write);
+                close(value.unwrap(), term);
+                close(f64::from(gradient[0]) / 2.0, slope);
+                assert_eq!(gradient[0], 2.0 * sums[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_searched_changed_and_narrowed_as_plain_loops_do() {
+        for length in 0..3 * LANES + 2 {
+            let z: Vec<f32> = (0..length).map(|i| (i as f32 * 1.7).sin() * 5.0 - 4.0).collect();
+            let offset: Vec<f32> = z.iter().map(|z| z * z).collect();
+            let plain: Vec<f32> = z.iter().zip(&offset).map(|(z, offset)| (z - 0.5) * 30.0 + offset).collect();
+            let mut changed = vec![0.0; length];
+            let most = change(&z, 0.5, 30.0, &offset, &mut changed);
+            assert_eq!((most, changed), (plain.iter().copied().fold(f32::NEG_INFINITY, f32::max), plain.clone()));
+            let wide: Vec<f64> = plain.iter().map(|z| f64::from(*z) / 3.0).collect();
+            let mut narrowed = vec![0.0; length];
+            narrow(&wide, &mut narrowed);
+            assert_eq!(narrowed, wide.iter().map(|z| *z as f32).collect::<Vec<_>>());
+            for at in 0..length {
+                let mut row = z.clone();
+                row[at] = f32::NEG_INFINITY;
+                assert_eq!(highest(&row), row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+                row[at] = f32::INFINITY;
+                assert_eq!(highest(&row), f32::INFINITY);
+            }
+        }
+        let mut far = [0.0; 2];
+        change(&[f32::MAX, f32::MIN], f32::MIN, 30.0, &[1.0; 2], &mut far);
+        assert_eq!(far, [f32::MAX, 1.0]);
     }
 
     #[test]
