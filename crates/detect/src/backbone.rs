@@ -270,7 +270,13 @@ impl Backbone {
         let channels = spec.channels();
         let inputs = std::iter::once(spec.stem_width).chain(channels.iter().copied());
         let stages = (0..channels.len()).zip(inputs);
-        let stages = stages.map(|(stage, inputs)| spec.stage(init, norm_of(stage + 1), stage, inputs)).collect();
+        let mut stages: Vec<Vec<Block>> =
+            stages.map(|(stage, inputs)| spec.stage(init, norm_of(stage + 1), stage, inputs)).collect();
+        // Or else every forward pass would leave the maps of the frozen part to a backward pass that never reaches them.
+        let stem = if frozen_stages > 0 { stem.no_grad() } else { stem };
+        for stage in stages.iter_mut().take(frozen_stages.saturating_sub(1)) {
+            *stage = std::mem::take(stage).no_grad();
+        }
         let capped = matches!(spec.layout, Layout::Inverted(_));
         Self { stem, pool, stages, frozen_stages, capped, map_scales: spec.map_scales() }
     }
