@@ -1,6 +1,6 @@
 //! Figures: what is in them, that they rasterise, and that odd runs do not break them.
 
-use equipoise_data::Group;
+use equipoise_data::{Bitmap, Group};
 use equipoise_eval::figure::{Figure, class_ap, class_histogram, gradient_ratio, loss_curves, ratio_over_steps};
 use equipoise_eval::record::{RunMeta, RunRecord};
 use equipoise_eval::{LabelledBox, RunLengths, annotate};
