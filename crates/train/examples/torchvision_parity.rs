@@ -21,12 +21,14 @@ const RECIPE: &str = include_str!("../../cli/recipes/torchvision.toml");
 /// A hundred layers of f32 sums in another order.
 const LIMIT: f64 = 1e-4;
 /// A unit whose input is within a rounding error of 0 may be open on one side and closed on the other, and everything below it then
-/// has another gradient; half of the tensors must keep [`LIMIT`].
-const LIMIT_OF_THE_WORST_GRADIENT: f64 = 1e-1;
+/// has another gradient. The heads lie above all units of the backbone.
+const LIMIT_OF_HEAD_GRADIENTS: f64 = 1e-3;
+const LIMIT_OF_OTHER_GRADIENTS: f64 = 1e-1;
 /// Pixels are whole levels of grey here, and not there: one level, in units of the smallest deviation.
 const ONE_LEVEL: f64 = 1.05 / 255.0 / 0.224;
 
-const WORST_GRADIENT: &str = "gradients, worst";
+const HEAD_GRADIENTS: &str = "gradients of heads";
+const OTHER_GRADIENTS: &str = "gradients below";
 
 #[derive(Deserialize)]
 struct Plan {
@@ -199,16 +201,13 @@ fn train(
         theirs.iter().filter_map(|(name, value)| Some((name.strip_prefix("grad.")?.to_string(), value.clone())));
     let expected = torchvision::rename_detector(named.collect());
     let names: BTreeSet<&String> = expected.keys().chain(reader.found.keys()).collect();
-    let mut all = Vec::new();
     for name in names {
         let of =
             |gradients: &'_ Weights| gradients.get(name).map(|gradient| gradient.values.clone()).unwrap_or_default();
         let apart = difference(&of(&reader.found), &of(&expected));
-        verdict.note(WORST_GRADIENT, apart);
-        all.push(apart);
+        let below = name.starts_with("backbone.") || name.starts_with("fpn.");
+        verdict.note(if below { OTHER_GRADIENTS } else { HEAD_GRADIENTS }, apart);
     }
-    all.sort_by(f64::total_cmp);
-    verdict.note("gradients, median", all.get(all.len() / 2).copied().unwrap_or(f64::INFINITY));
     Ok(())
 }
 
@@ -246,7 +245,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (kind, worst) in verdict.worst {
             let limit = match kind.as_str() {
                 "pixels, absolute" => ONE_LEVEL,
-                WORST_GRADIENT => LIMIT_OF_THE_WORST_GRADIENT,
+                HEAD_GRADIENTS => LIMIT_OF_HEAD_GRADIENTS,
+                OTHER_GRADIENTS => LIMIT_OF_OTHER_GRADIENTS,
                 _ => LIMIT,
             };
             let passes = worst <= limit;
