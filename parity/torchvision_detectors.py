@@ -181,11 +181,9 @@ def main(folder: Path) -> None:
             f"detector.frozen_stages={5 - trainable}",
             "detector.rpn.post_nms_train=200",
             "detector.rpn.post_nms_test=200",
-            f"detector.rpn.subsample.per_image={EVERYTHING}",
-            f"detector.roi.subsample.per_image={EVERYTHING}",
-            "detector.rpn.subsample.foreground_fraction=0.5",
-            "detector.roi.subsample.foreground_fraction=0.5",
         ]
+        everything = f"{{per_image = {EVERYTHING}, foreground_fraction = 0.5}}"
+        overrides += [f"detector.{part}.subsample={everything}" for part in ("rpn", "roi")]
         cases.append({"name": name, "classes": CLASSES, "batches": len(BATCHES), "overrides": overrides})
     loader = [f"loader.image_size={LONG}", f"loader.short_side.from={SHORT}", f"loader.short_side.to={SHORT}"]
     (folder / "cases.json").write_text(json.dumps({"cases": cases, "loader": loader}, indent=1))

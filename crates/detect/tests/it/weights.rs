@@ -251,7 +251,7 @@ fn torchvisions_detectors_fit_in_old_and_new_names() {
     let mut ours = weights_of(&detector);
     // Biases start alike; what is told apart must differ.
     for weight in ours.values_mut() {
-        weight.values.iter_mut().zip(0..).for_each(|(value, at): (&mut f32, i16)| *value += f32::from(at % 97));
+        weight.values.iter_mut().enumerate().for_each(|(at, value)| *value += (at % 97) as f32);
     }
     for old in [false, true] {
         let theirs = ours.iter().map(|(name, weight)| torchvision_detector(name, weight, old)).collect();
