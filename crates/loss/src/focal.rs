@@ -67,7 +67,7 @@ pub const CARD: Card = Card {
     title: "Focal loss",
     summary: "Sigmoid cross-entropy that fades where it is right already: the usual loss of one-stage detectors.",
     paper: "Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002",
-    heads: &[Head::Proposals, Head::Dense],
+    heads: &[Head::Dense, Head::Proposals],
     needs: "nothing",
     formula: "L = sum_ij a_t (1 - p_t)^gamma BCE(z_ij, t_ij) / max(foreground rows, 1);  a_t = alpha for positives, 1 - alpha for negatives",
     scores: "sigmoid(z_j)",

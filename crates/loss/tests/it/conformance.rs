@@ -74,8 +74,10 @@ fn the_fused_pass_agrees_with_the_terms() {
             let terms = loss.step_by_terms(logits, &targets, &batch.ledger).unwrap();
             assert_close(&what, &[fused.value], &[terms.value], F32);
             assert_close(&what, &values(&fused.gradient), &values(&terms.gradient), F32);
-            assert_close(&what, &fused.delta.positive, &terms.delta.positive, F32);
-            assert_close(&what, &fused.delta.negative, &terms.delta.negative, F32);
+            // Gradients of LDAM are 30 times a difference of probabilities, and the differentiated terms round that difference: 1 - p is 6e-8 off.
+            let sums = if name.starts_with("ldam") { 30.0 * F32 } else { F32 };
+            assert_close(&what, &fused.delta.positive, &terms.delta.positive, sums);
+            assert_close(&what, &fused.delta.negative, &terms.delta.negative, sums);
             assert_eq!(fused.delta.instances, terms.delta.instances, "{what}");
             assert_eq!(fused.delta.rows, terms.delta.rows, "{what}");
         }
