@@ -76,6 +76,14 @@ pub enum DataError {
         /// Name of the format.
         format: &'static str,
     },
+    /// Several splits were to be written in a format in which each is a data set.
+    #[error(
+        "a data set in {format} format has one split: write each by a command of its own, or all in `yolo` or `roboflow` format"
+    )]
+    OneSplit {
+        /// Name of the format.
+        format: &'static str,
+    },
     /// A data set was to be written over the file that it was read from.
     #[error("`{}` is the file that the data set was read from: name another", path.display())]
     OverSource {

@@ -14,7 +14,7 @@
 //! | decode, resize, change colours | [`picture`] |
 //! | batches from worker threads, augmented | [`Loader`], [`load_batch`], [`Batch`] |
 //! | masks, for those who need more than boxes | [`read_masks`], [`Masks`] |
-//! | write a data set in another format, and hear what is lost | [`write()`], [`Lost`], [`write_yolo`] |
+//! | write a data set in another format, and hear what is lost | [`write()`], [`Lost`], [`write_splits`] |
 //! | write LVIS JSON; write any file whole or not at all | [`write_lvis`], [`write_atomically`] |
 //! | tell whether a checkpoint fits | [`ClassList`] |
 //! | a long-tailed set from nothing; a benchmark from packages | [`demo`], [`emojivis`] |
@@ -88,7 +88,7 @@ pub use doctor::{Finding, Repair, Severity, examine, repair};
 pub use error::{DataError, Result};
 pub use format::{
     FORMATS, Format, Hierarchy, Lost, LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Peek, ReadConfig,
-    Segmentation, WriteConfig, format_name, write, write_lvis, write_with, write_yolo,
+    Segmentation, WriteConfig, format_name, write, write_lvis, write_splits, write_with,
 };
 pub use loader::{Batch, BatchImage, EpochKey, IMAGENET_MEAN, IMAGENET_STD, Loader, LoaderConfig, load_batch};
 pub use mask::{Bitmap, Masks, read_masks};

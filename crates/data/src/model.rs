@@ -29,6 +29,17 @@ pub enum Group {
     Frequent,
 }
 
+impl Group {
+    /// As LVIS files have it: r, c or f.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::Rare => "r",
+            Self::Common => "c",
+            Self::Frequent => "f",
+        }
+    }
+}
+
 /// Largest number of training images of a rare and of a common category (LVIS: 10 and 100, arXiv 1908.03195).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GroupThresholds {

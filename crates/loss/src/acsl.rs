@@ -12,11 +12,12 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::class_loss::rows_f64;
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts, draws};
+use crate::{
+    Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts, draws,
+};
 
 /// Options of [`Acsl`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,51 +110,28 @@ impl Acsl {
         })
     }
 
-    /// Weights that do not depend on the logits.
-    fn weights(&self, targets: &ClassTargets, drawn: &[Vec<usize>; 3]) -> Sigmoids<'static> {
+    fn weights<'a>(&'a self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Sigmoids<'a> {
+        self.weights_by(targets, &self.drawn(targets, ledger))
+    }
+
+    /// Weights for the background rows that each group learns from.
+    pub(crate) fn weights_by<'a>(&'a self, targets: &'a ClassTargets, drawn: &[Vec<usize>; 3]) -> Sigmoids<'a> {
         let classes = self.group.len();
         let mut learns = vec![[false; 3]; targets.rows()];
         for (group, rows) in drawn.iter().enumerate() {
             rows.iter().for_each(|row| learns[*row][group] = true);
         }
-        let weight = |row: usize, column: usize| match targets.labels()[row] {
-            Label::Class(class) => f64::from(class == column),
-            Label::Background => f64::from(column == classes || learns[row][self.group[column]]),
-            Label::Ignored => 0.0,
-        };
-        Sigmoids::weighed(Grid::elements([targets.rows(), classes + 1], weight))
-    }
-
-    fn threshold(&self) -> f64 {
-        crate::prior_bias(self.config.threshold)
-    }
-
-    pub(crate) fn terms_by(&self, logits: Tensor<2>, targets: &ClassTargets, drawn: &[Vec<usize>; 3]) -> Tensor<2> {
-        let device = logits.device();
-        let foreground = targets.labels().iter().map(|label| f64::from(matches!(label, Label::Class(_)))).collect();
-        let confused = logits.clone().detach().greater_equal_elem(self.threshold()).float();
-        let confused = confused * Grid::rows(foreground).tensor(&device);
-        let weights = self.weights(targets, drawn).weight.tensor(&device).max_pair(confused);
-        let one_hot = targets.one_hot(logits.dims()[1], &device);
-        sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, targets, &device)
-    }
-
-    pub(crate) fn step_by(&self, logits: &[f64], targets: &ClassTargets, drawn: &[Vec<usize>; 3]) -> LossStepF64 {
-        let (weights, threshold) = (self.weights(targets, drawn).weight, self.threshold());
-        rows_f64(self, logits, targets, |row, logits, gradient| {
-            let own = targets.column(row);
-            let foreground = matches!(targets.labels()[row], Label::Class(_));
-            let mut value = 0.0;
-            for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
-                let counts = weights.at(row, column) > 0.0 || (foreground && *z >= threshold);
-                if counts && targets.is_judged(row, column) {
-                    let positive = own == Some(column);
-                    value += targets.row_weight(row) * sigmoid::bce_f64(*z, positive);
-                    *gradient = targets.row_weight(row) * sigmoid::bce_gradient_f64(*z, positive);
-                }
+        let fill = move |row: usize, weights: &mut [f64]| match targets.labels()[row] {
+            Label::Class(class) => weights[class] = 1.0,
+            Label::Background => {
+                let learns = learns[row];
+                weights.iter_mut().zip(&self.group).for_each(|(to, group)| *to = f64::from(learns[*group]));
+                weights[classes] = 1.0;
             }
-            value
-        })
+            Label::Ignored => {}
+        };
+        let confused = Some(crate::prior_bias(self.config.threshold));
+        Sigmoids { confused, ..Sigmoids::weighed(Grid::by_row([targets.rows(), classes + 1], fill)) }
     }
 }
 
@@ -198,11 +176,15 @@ impl ClassLoss for Acsl {
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.terms_by(logits, targets, &self.drawn(targets, ledger))
+        self.weights(targets, ledger).terms(logits, targets)
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.step_by(logits, targets, &self.drawn(targets, ledger))
+        self.weights(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(self.weights(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::class_loss::rows_f64;
 use crate::registry::Registered;
+use crate::softmaxes::{Group, Softmaxes};
 use crate::{
-    Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts, draws, sigmoid,
-    softmax,
+    Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts, draws,
+    sigmoid, softmax,
 };
 
 /// Four groups of classes and that of background.
@@ -239,6 +240,18 @@ impl ClassLoss for Bags {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.step_by(logits, targets, &self.weights(targets, ledger))
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        let group = |((group, columns), weights): ((usize, Vec<usize>), Vec<f64>)| {
+            let mut place = vec![0; self.group.len() + 1 + GROUPS];
+            columns.iter().enumerate().for_each(|(at, column)| place[*column] = at);
+            let wanted =
+                move |row: usize| (weights[row] > 0.0).then(|| (place[self.wanted(targets, row, group)], weights[row]));
+            Group { columns, wanted: Box::new(wanted), shift: None }
+        };
+        let groups = self.columns().into_iter().enumerate().zip(self.weights(targets, ledger)).map(group).collect();
+        Some(Pass::Softmaxes(Softmaxes { groups }))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::class_balanced::{balanced_weights, row_weights};
 use crate::focal_terms::FocalTerms;
 use crate::registry::Registered;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Result, TrainingFacts, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts, sigmoid};
 
 /// Options of [`ClassBalancedFocal`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,12 +66,8 @@ impl ClassBalancedFocal {
     }
 
     fn rows(&self, targets: &ClassTargets) -> FocalTerms {
-        FocalTerms {
-            alpha: None,
-            gamma: vec![self.config.gamma; self.weights.len()],
-            factor: vec![1.0; self.weights.len()],
-            weight: row_weights(&self.weights, self.config.background_weight, targets),
-        }
+        let weight = row_weights(&self.weights, self.config.background_weight, targets);
+        FocalTerms { weight, ..FocalTerms::plain(None, vec![self.config.gamma; self.weights.len()]) }
     }
 }
 
@@ -123,6 +119,10 @@ impl ClassLoss for ClassBalancedFocal {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
         self.rows(targets).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Focal(self.rows(targets)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -1,6 +1,6 @@
 //! Logits and gradient of a batch once they are computed: what a loss records in the ledger is made of them.
 
-use crate::{ClassTargets, Label, LedgerDelta, pass, softmax};
+use crate::{ClassTargets, Label, LedgerDelta, pass_row, softmax};
 
 /// Numbers on the host in either precision.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +46,20 @@ impl Computed<'_> {
     pub fn own_score(&self, row: usize, own: usize) -> f64 {
         let judged = |column: usize| self.targets.is_judged(row, column);
         if let (Values::F32(logits), false) = (self.logits, self.targets.has_unjudged()) {
-            return pass::own_score(&logits[row * self.channels..][..self.channels], own);
+            return pass_row::own_score(&logits[row * self.channels..][..self.channels], own);
         }
         let logits: Vec<f64> = (0..self.channels).map(|column| self.logit(row, column)).collect();
         softmax::log_softmax_f64(&logits, judged)[own].exp()
+    }
+
+    /// Adds the softmax scores of a row over the classes that were judged to `sums`, `[K]`; the row is one of the class `own`.
+    pub fn add_scores(&self, row: usize, own: usize, sums: &mut [f64]) {
+        if let (Values::F32(logits), false) = (self.logits, self.targets.has_unjudged()) {
+            return pass_row::add_scores(&logits[row * self.channels..][..sums.len()], own, sums);
+        }
+        let logits: Vec<f64> = (0..sums.len()).map(|column| self.logit(row, column)).collect();
+        let logs = softmax::log_softmax_f64(&logits, |class| self.targets.is_judged(row, class));
+        sums.iter_mut().zip(logs).for_each(|(sum, log)| *sum += log.exp());
     }
 
     /// Sums of all absolute gradients times `scale`.

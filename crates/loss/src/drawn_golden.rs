@@ -131,9 +131,9 @@ fn acsl() {
         let drawn = ["rare", "common", "frequent"].map(|group| golden.get(&format!("/inputs/background_rows_{group}")));
         let logits = golden.logits();
         let leaf = golden.tensor(&logits);
-        let step = loss.step_by(&logits.concat(), &golden.targets, &drawn);
-        let terms = loss.terms_by(leaf.clone(), &golden.targets, &drawn);
-        golden.compare(&loss, step, leaf, terms, &columns(&logits));
+        let weights = loss.weights_by(&golden.targets, &drawn);
+        let step = weights.step_f64(&loss, &logits.concat(), &golden.targets);
+        golden.compare(&loss, step, leaf.clone(), weights.terms(leaf, &golden.targets), &columns(&logits));
     }
 }
 

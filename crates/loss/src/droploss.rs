@@ -70,31 +70,28 @@ impl DropLoss {
         Ok(Self { config, rare, seed: facts.seed })
     }
 
-    fn weights<'a>(&self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Sigmoids<'a> {
-        let mut stream = draws::stream(self.seed, ledger);
-        self.weights_by(targets, |_, _| draws::uniform(&mut stream))
+    fn weights<'a>(&'a self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Sigmoids<'a> {
+        let keys = draws::row_keys(&mut draws::stream(self.seed, ledger), targets.labels());
+        self.weights_by(targets, move |row, class| draws::uniform_at(keys[row], class))
     }
 
-    /// Weights for the draws `uniform(row, class)`, which are asked for row by row where they matter.
+    /// Weights for the draws `uniform(row, class)`.
     pub(crate) fn weights_by<'a>(
-        &self,
+        &'a self,
         targets: &'a ClassTargets,
-        mut uniform: impl FnMut(usize, usize) -> f64,
+        uniform: impl Fn(usize, usize) -> f64 + Send + Sync + 'a,
     ) -> Sigmoids<'a> {
         let (share, classes) = (self.rare_share(targets), self.rare.len());
-        let rare: Vec<usize> = (0..classes).filter(|class| self.rare[*class]).collect();
-        let mut dropped: Vec<Vec<usize>> = Vec::with_capacity(targets.rows());
-        for (row, label) in targets.labels().iter().enumerate() {
-            let rare = rare.iter().copied();
-            dropped.push(match label {
-                Label::Class(own) => rare.filter(|class| class != own).collect(),
-                Label::Background => rare.filter(|class| uniform(row, *class) > share).collect(),
-                Label::Ignored => Vec::new(),
-            });
-        }
         let fill = move |row: usize, weights: &mut [f64]| {
-            weights.fill(1.0);
-            dropped[row].iter().for_each(|class| weights[*class] = 0.0);
+            let rare =
+                weights.iter_mut().zip(&self.rare).enumerate().map(|(class, (weight, rare))| (class, weight, *rare));
+            match targets.labels()[row] {
+                Label::Class(own) => rare.for_each(|(class, to, rare)| *to = f64::from(!rare || class == own)),
+                Label::Background => {
+                    rare.for_each(|(class, to, rare)| *to = f64::from(!(rare && uniform(row, class) > share)));
+                }
+                Label::Ignored => {}
+            }
         };
         Sigmoids::weighed(Grid::by_row([targets.rows(), classes], fill))
     }

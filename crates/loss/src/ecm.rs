@@ -75,7 +75,7 @@ impl Ecm {
     fn margins(&self) -> Sigmoids<'static> {
         let offset = self.ratios.iter().map(|ratio| -ratio.ln() / 4.0).collect();
         let weight = self.ratios.iter().map(|ratio| ratio * (1.0 / ratio).ln_1p()).collect();
-        Sigmoids { scale: 2.0, offset: Grid::columns(offset), weight: Grid::columns(weight) }
+        Sigmoids { scale: 2.0, offset: Grid::columns(offset), ..Sigmoids::weighed(Grid::columns(weight)) }
     }
 }
 

@@ -13,11 +13,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::focal_terms::FocalTerms;
-use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Result, TrainingFacts,
-    sigmoid,
+    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Pass, Result,
+    TrainingFacts, sigmoid,
 };
 
 /// Options of [`Efl`]; the defaults are the published ones.
@@ -69,13 +68,7 @@ impl Efl {
     }
 
     fn focus(&self, ledger: &GradientLedger) -> FocalTerms {
-        let gamma = gammas(ledger, self.config.gamma_base, self.config.scale);
-        FocalTerms {
-            alpha: Some(self.config.alpha),
-            factor: gamma.iter().map(|gamma| gamma / self.config.gamma_base).collect(),
-            gamma,
-            weight: Grid::one(1.0),
-        }
+        FocalTerms { alpha: Some(self.config.alpha), ..balanced(ledger, self.config.gamma_base, self.config.scale) }
     }
 }
 
@@ -118,7 +111,7 @@ impl ClassLoss for Efl {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
+        computed.all(1.0 / self.normalizer(computed.targets))
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
@@ -127,6 +120,10 @@ impl ClassLoss for Efl {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.focus(ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Focal(self.focus(ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
@@ -152,7 +149,9 @@ impl Registered for Efl {
     }
 }
 
-/// Focus of every class, `[K]`.
-pub(crate) fn gammas(ledger: &GradientLedger, base: f64, scale: f64) -> Vec<f64> {
-    ledger.ratios().into_iter().map(|ratio| base + scale * (1.0 - ratio.clamp(0.0, 1.0))).collect()
+/// Terms with the focus `gamma_j` of every class and the factor `gamma_j / base`.
+pub(crate) fn balanced(ledger: &GradientLedger, base: f64, scale: f64) -> FocalTerms {
+    let gamma = |ratio: f64| base + scale * (1.0 - ratio.clamp(0.0, 1.0));
+    let gamma: Vec<f64> = ledger.ratios().into_iter().map(gamma).collect();
+    FocalTerms { factor: gamma.iter().map(|gamma| gamma / base).collect(), ..FocalTerms::plain(None, gamma) }
 }

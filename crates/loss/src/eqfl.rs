@@ -9,17 +9,16 @@
 //!
 //! The gradient flows through the modulating factor too. Qualities come with the targets.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::class_loss::rows_f64;
-use crate::efl::gammas;
-use crate::focal_terms::row;
+use crate::efl::balanced;
+use crate::focal_terms::FocalTerms;
 use crate::grid::Grid;
 use crate::registry::Registered;
-use crate::sigmoid::{self, sigmoid};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Pass, Result,
+    TrainingFacts, sigmoid,
 };
 
 /// Options of [`Eqfl`]; the defaults are the published ones.
@@ -66,6 +65,11 @@ impl Eqfl {
     pub fn new(config: EqflConfig) -> Self {
         Self { config }
     }
+
+    fn focus(&self, targets: &ClassTargets, ledger: &GradientLedger) -> FocalTerms {
+        let quality = Grid::rows((0..targets.rows()).map(|row| targets.quality(row)).collect());
+        FocalTerms { quality, ..balanced(ledger, self.config.gamma_base, self.config.scale) }
+    }
 }
 
 /// The card.
@@ -106,43 +110,19 @@ impl ClassLoss for Eqfl {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.sums(1.0 / self.normalizer(computed.targets), |_, _| true)
+        computed.all(1.0 / self.normalizer(computed.targets))
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        let device = logits.device();
-        let columns = logits.dims()[1];
-        let gamma = gammas(ledger, self.config.gamma_base, self.config.scale);
-        let factor = row(&gamma.iter().map(|gamma| gamma / self.config.gamma_base).collect::<Vec<_>>(), &device);
-        let gamma = row(&gamma, &device);
-        let quality = Grid::rows((0..targets.rows()).map(|row| targets.quality(row)).collect()).tensor(&device);
-        let (log_p, log_not) = (activation::log_sigmoid(logits.clone()), activation::log_sigmoid(logits.clone().neg()));
-        let negative = log_not.clone().neg() * (log_p.clone() * gamma.clone()).exp();
-        // BCE(z, u) = -u log p - (1 - u) log(1 - p); the distance is kept off 0, where its logarithm has no gradient.
-        let bce = (log_p * quality.clone() + log_not * quality.clone().neg().add_scalar(1.0)).neg();
-        let distance = (quality - activation::sigmoid(logits)).abs().clamp_min(1e-12);
-        let positive = bce * (distance.log() * gamma).exp();
-        let one_hot = targets.one_hot(columns, &device);
-        let terms = one_hot.clone() * positive + one_hot.neg().add_scalar(1.0) * negative;
-        sigmoid::weigh(terms * factor, targets, &device)
+        self.focus(targets, ledger).terms(logits, targets)
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        let gamma = gammas(ledger, self.config.gamma_base, self.config.scale);
-        rows_f64(self, logits, targets, |row, logits, gradient| {
-            let own = targets.column(row);
-            let mut value = 0.0;
-            for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
-                if targets.is_judged(row, column) {
-                    let weight = targets.row_weight(row) * gamma[column] / self.config.gamma_base;
-                    let wanted = if own == Some(column) { targets.quality(row) } else { 0.0 };
-                    let (term, slope) = quality_focal(*z, wanted, gamma[column]);
-                    value += weight * term;
-                    *gradient = weight * slope;
-                }
-            }
-            value
-        })
+        self.focus(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Focal(self.focus(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
@@ -166,15 +146,4 @@ impl Registered for Eqfl {
         config.check()?;
         Ok(Self::new(config))
     }
-}
-
-/// `BCE(z, u) |u - p|^gamma` and its derivative by `z`.
-fn quality_focal(z: f64, wanted: f64, gamma: f64) -> (f64, f64) {
-    let p = sigmoid(z);
-    // `p - u` as a difference of small numbers where `u` is 1 or 0.
-    let error = if wanted == 1.0 { -sigmoid(-z) } else { p - wanted };
-    let bce = wanted * sigmoid::bce_f64(z, true) + (1.0 - wanted) * sigmoid::bce_f64(z, false);
-    let focus = error.abs().powf(gamma);
-    let steeper = gamma * error.abs().powf(gamma - 1.0) * error.signum() * p * sigmoid(-z);
-    (bce * focus, focus * error + bce * steeper)
 }

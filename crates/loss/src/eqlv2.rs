@@ -29,10 +29,12 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 use crate::class_loss::rows_f64;
+use crate::grid::Grid;
 use crate::registry::Registered;
+use crate::sigmoid::{self, Sigmoids};
 use crate::{
     Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Pass, Result,
-    TrainingFacts, sigmoid,
+    TrainingFacts,
 };
 
 /// Options of [`EqlV2`]; the defaults are the published ones.
@@ -219,8 +221,8 @@ impl ClassLoss for EqlV2 {
         if self.config.federated_ledger || self.config.easy_background > 0.0 {
             return None;
         }
-        let (positive, negative) = self.column_weights(ledger).into_iter().map(|(q, r)| (q as f32, r as f32)).unzip();
-        Some(Pass::Sigmoid { positive, negative })
+        let (positive, negative) = self.column_weights(ledger).into_iter().unzip();
+        Some(Pass::Sigmoids(Sigmoids { positive: Some(positive), ..Sigmoids::weighed(Grid::columns(negative)) }))
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {

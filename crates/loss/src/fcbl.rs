@@ -17,7 +17,7 @@ use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
 use crate::{
     Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, MemoryRule,
-    MemorySpec, Result, TrainingFacts, softmax,
+    MemorySpec, Pass, Result, TrainingFacts,
 };
 
 /// Options of [`Fcbl`]; the defaults are the published ones.
@@ -68,17 +68,19 @@ impl Fcbl {
         Self { config }
     }
 
-    fn margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids<'static> {
+    fn margins<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Sigmoids<'a> {
         let (classes, sums, seen) = (targets.num_classes(), ledger.remembered(), ledger.instances());
-        let confusion = |of: usize, with: usize| (sums[of * classes + with] / seen[of].max(1.0)).max(self.config.floor);
-        let margin = |row: usize, column: usize| match targets.labels()[row] {
-            Label::Class(own) if column < classes => {
-                self.config.alpha * (confusion(own, column) / confusion(column, own)).ln()
+        let confusion =
+            move |of: usize, with: usize| (sums[of * classes + with] / seen[of].max(1.0)).max(self.config.floor);
+        let fill = move |row: usize, margins: &mut [f64]| {
+            if let Label::Class(own) = targets.labels()[row] {
+                for (column, margin) in margins[..classes].iter_mut().enumerate() {
+                    *margin = self.config.alpha * (confusion(own, column) / confusion(column, own)).ln();
+                }
             }
-            _ => 0.0,
         };
-        let offset = Grid::elements([targets.rows(), classes + 1], margin);
-        Sigmoids { scale: 1.0, offset, weight: Grid::one(1.0) }
+        let offset = Grid::by_row([targets.rows(), classes + 1], fill);
+        Sigmoids { offset, ..Sigmoids::weighed(Grid::one(1.0)) }
     }
 }
 
@@ -121,16 +123,14 @@ impl ClassLoss for Fcbl {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        let mut delta = computed.sums(1.0, |_, _| true);
+        let mut delta = computed.all(1.0);
         let (targets, classes) = (computed.targets, computed.targets.num_classes());
         if delta.rows > 0 {
             delta.memory = vec![0.0; classes * classes];
         }
         for (row, label) in targets.labels().iter().enumerate() {
             if let Label::Class(own) = *label {
-                let logits: Vec<f64> = (0..classes).map(|class| computed.logit(row, class)).collect();
-                let logs = softmax::log_softmax_f64(&logits, |class| targets.is_judged(row, class));
-                delta.memory[own * classes..][..classes].iter_mut().zip(logs).for_each(|(sum, log)| *sum += log.exp());
+                computed.add_scores(row, own, &mut delta.memory[own * classes..][..classes]);
             }
         }
         delta
@@ -142,6 +142,10 @@ impl ClassLoss for Fcbl {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.margins(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(self.margins(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

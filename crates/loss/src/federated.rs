@@ -137,9 +137,7 @@ impl ClassLoss for Federated {
     }
 
     fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        let mut negative = vec![0.0; targets.num_classes()];
-        self.subset(targets, ledger).into_iter().for_each(|class| negative[class] = 1.0);
-        Some(Pass::Sigmoid { positive: vec![1.0; targets.num_classes()], negative })
+        Some(Pass::Sigmoids(self.weights(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -7,9 +7,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::focal_terms::FocalTerms;
-use crate::grid::Grid;
 use crate::registry::Registered;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Result, TrainingFacts, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts, sigmoid};
 
 /// Options of [`Focal`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,12 +57,7 @@ impl Focal {
 
     fn focus(&self, targets: &ClassTargets) -> FocalTerms {
         let classes = targets.num_classes();
-        FocalTerms {
-            alpha: Some(self.config.alpha),
-            gamma: vec![self.config.gamma; classes],
-            factor: vec![1.0; classes],
-            weight: Grid::one(1.0),
-        }
+        FocalTerms::plain(Some(self.config.alpha), vec![self.config.gamma; classes])
     }
 }
 
@@ -73,7 +67,7 @@ pub const CARD: Card = Card {
     title: "Focal loss",
     summary: "Sigmoid cross-entropy that fades where it is right already: the usual loss of one-stage detectors.",
     paper: "Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002",
-    heads: &[Head::Dense],
+    heads: &[Head::Proposals, Head::Dense],
     needs: "nothing",
     formula: "L = sum_ij a_t (1 - p_t)^gamma BCE(z_ij, t_ij) / max(foreground rows, 1);  a_t = alpha for positives, 1 - alpha for negatives",
     scores: "sigmoid(z_j)",
@@ -110,6 +104,10 @@ impl ClassLoss for Focal {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
         self.focus(targets).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Focal(self.focus(targets)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -37,16 +37,6 @@ impl<'a> Grid<'a> {
         Self { shape: [values.len(), 1], values: Values::Stored(values) }
     }
 
-    /// A number for each element, all made at once.
-    pub fn elements(shape: [usize; 2], value: impl Fn(usize, usize) -> f64) -> Self {
-        let [rows, columns] = shape;
-        let mut values = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            values.extend((0..columns).map(|column| value(row, column)));
-        }
-        Self { shape, values: Values::Stored(values) }
-    }
-
     /// A number for each element; `fill(row, numbers)` writes a whole row of zeros whenever one is wanted.
     pub fn by_row(shape: [usize; 2], fill: impl Fn(usize, &mut [f64]) + Send + Sync + 'a) -> Self {
         Self { shape, values: Values::Made(Box::new(fill)) }
@@ -66,6 +56,11 @@ impl<'a> Grid<'a> {
                 Cow::Owned(values)
             }
         }
+    }
+
+    /// Whether all rows are known to be alike.
+    pub fn repeats(&self) -> bool {
+        self.shape[0] == 1
     }
 
     /// The number of an element.

@@ -17,7 +17,8 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossError, LossStepF64, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossError, LossStepF64, Pass, Result,
+    TrainingFacts,
 };
 
 /// Options of [`Ldam`]; the defaults are the published ones.
@@ -150,6 +151,10 @@ impl ClassLoss for Ldam {
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
         self.margins(targets, ledger).step_f64(self, logits, targets)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Softmax(self.margins(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

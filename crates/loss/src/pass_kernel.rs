@@ -28,7 +28,7 @@ const EXPONENT: u32 = 0x7f80_0000;
 type V = [f32; LANES];
 
 /// A value of the output before it is written.
-type Fresh = MaybeUninit<f32>;
+pub(crate) type Fresh = MaybeUninit<f32>;
 
 /// Defines a function that runs `$body::<true>` with the widest vectors of this processor, or `$body::<false>` without fused
 /// multiply-add.
@@ -72,6 +72,11 @@ dispatched! {
 }
 
 dispatched! {
+    /// [`FreshRow::focal`] of a row of the same length.
+    focal_row = focal_body(z: &[f32], weight: &[f32], gamma: &[f32], factor: [f32; 2], gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
+}
+
+dispatched! {
     /// [`FreshRow::exp`] of a row of the same length.
     exp_row = exp_body(z: &[f32], max: f32, own: usize, out: &mut [Fresh]) -> f32
 }
@@ -97,23 +102,49 @@ fn largest_body<const FMA: bool>(row: &[f32]) -> Option<f32> {
 fn sigmoid_body<const FMA: bool>(
     z: &[f32],
     weight: &[f32],
-    [row_weight, scale]: [f32; 2],
+    factor: [f32; 2],
+    gradient: &mut [Fresh],
+    sums: &mut [f32],
+) -> Option<f64> {
+    // Without a focus nothing reads it.
+    sides::<FMA, false>(z, [weight, weight], factor, gradient, sums)
+}
+
+#[inline(always)]
+fn focal_body<const FMA: bool>(
+    z: &[f32],
+    weight: &[f32],
+    gamma: &[f32],
+    factor: [f32; 2],
+    gradient: &mut [Fresh],
+    sums: &mut [f32],
+) -> Option<f64> {
+    sides::<FMA, true>(z, [weight, gamma], factor, gradient, sums)
+}
+
+/// A row of negative sides, with or without a focus.
+#[inline(always)]
+fn sides<const FMA: bool, const FOCAL: bool>(
+    z: &[f32],
+    [weight, gamma]: [&[f32]; 2],
+    factor: [f32; 2],
     gradient: &mut [Fresh],
     sums: &mut [f32],
 ) -> Option<f64> {
     let (z, z_rest) = z.as_chunks::<LANES>();
     let (weight, weight_rest) = weight.as_chunks::<LANES>();
+    let (gamma, gamma_rest) = gamma.as_chunks::<LANES>();
     let (gradient, gradient_rest) = gradient.as_chunks_mut::<LANES>();
     let (sums, sums_rest) = sums.as_chunks_mut::<LANES>();
     let (mut value, mut highest) = ([0.0; LANES], [0_u32; LANES]);
-    for (((z, weight), gradient), sums) in z.iter().zip(weight).zip(gradient).zip(sums) {
-        sigmoid_lanes::<FMA>(z, weight, [row_weight, scale], gradient, sums, &mut value, &mut highest);
+    for ((((z, weight), gamma), gradient), sums) in z.iter().zip(weight).zip(gamma).zip(gradient).zip(sums) {
+        side_lanes::<FMA, FOCAL>(z, [weight, gamma], factor, gradient, sums, &mut value, &mut highest);
     }
     if !z_rest.is_empty() {
         // Lanes beyond the row have weight 0.
-        let (z, weight) = (padded(z_rest), padded(weight_rest));
+        let (z, weight, gamma) = (padded(z_rest), padded(weight_rest), padded(gamma_rest));
         let (mut gradient, mut sums) = ([Fresh::new(0.0); LANES], padded(sums_rest));
-        sigmoid_lanes::<FMA>(&z, &weight, [row_weight, scale], &mut gradient, &mut sums, &mut value, &mut highest);
+        side_lanes::<FMA, FOCAL>(&z, [&weight, &gamma], factor, &mut gradient, &mut sums, &mut value, &mut highest);
         gradient_rest.copy_from_slice(&gradient[..gradient_rest.len()]);
         sums_rest.copy_from_slice(&sums[..sums_rest.len()]);
     }
@@ -122,11 +153,12 @@ fn sigmoid_body<const FMA: bool>(
 
 /// With `e = exp(-|z|)`: `p = 1 / (1 + e)` or `e / (1 + e)`, and `log(1 + exp(z)) = max(z, 0) + log1p(e)`.
 ///
-/// `log1p(e) = 2 artanh(s)` with `s = e / (2 + e)`, by the best cubic in `s² <= 1/9`: a relative error below 2e-7.
+/// `log1p(e) = 2 artanh(s)` with `s = e / (2 + e)`, by the best cubic in `s² <= 1/9`: a relative error below 2e-7. A focus adds
+/// `p^gamma = exp(gamma log p)`, `log p` being `-max(-z, 0) - log1p(e)`: `log(p)` of a `p` that was rounded would lose the digits of one near 1.
 #[inline(always)]
-fn sigmoid_lanes<const FMA: bool>(
+fn side_lanes<const FMA: bool, const FOCAL: bool>(
     z: &V,
-    weight: &V,
+    [weight, gamma]: [&V; 2],
     [row_weight, scale]: [f32; 2],
     gradient: &mut [Fresh; LANES],
     sums: &mut V,
@@ -139,15 +171,22 @@ fn sigmoid_lanes<const FMA: bool>(
         // Both quotients from one division.
         let (one, two) = (1.0 + e, 2.0 + e);
         let inverse = 1.0 / (one * two);
-        let (p, s) = (two * inverse * if z[i] >= 0.0 { 1.0 } else { e }, e * one * inverse);
+        let (larger, s) = (two * inverse, e * one * inverse);
+        let p = larger * if z[i] >= 0.0 { 1.0 } else { e };
         let s2 = s * s;
         let mut log = LOG_TERMS[0];
         for term in &LOG_TERMS[1..] {
             log = fma::<FMA>(log, s2, *term);
         }
-        let weight = weight[i] * row_weight;
-        value[i] = fma::<FMA>(weight, fma::<FMA>(log, s, z[i].max(0.0)), value[i]);
-        let g = weight * p;
+        let mut weight = weight[i] * row_weight;
+        let (bce, mut slope) = (fma::<FMA>(log, s, z[i].max(0.0)), p);
+        if FOCAL {
+            let other = larger * if z[i] >= 0.0 { e } else { 1.0 };
+            weight *= exp::<FMA>(gamma[i] * fma::<FMA>(log, -s, z[i].min(0.0)));
+            slope = fma::<FMA>(gamma[i] * other, bce, p);
+        }
+        value[i] = fma::<FMA>(weight, bce, value[i]);
+        let g = weight * slope;
         sums[i] += g;
         gradient[i] = Fresh::new(g * scale);
     }
@@ -207,6 +246,11 @@ pub(crate) fn sum_of_others(z: &[f32], max: f32, own: usize) -> f32 {
 pub(crate) struct FreshRow<'a>(Option<&'a mut [Fresh]>);
 
 impl<'a> FreshRow<'a> {
+    /// A row in a room of its own.
+    pub(crate) fn over(room: &'a mut [Fresh]) -> Self {
+        Self(Some(room))
+    }
+
     /// Negative sides of sigmoid cross-entropy, with `p = sigmoid(z)` and `g = weight p`: writes `scale g`, adds `g` to
     /// `sums`, and returns the sum of `weight log(1 + exp(z))`, or `None` when a value is not finite. The check is part of the loop,
     /// so that the row is fetched from memory while the one before is computed.
@@ -224,6 +268,28 @@ impl<'a> FreshRow<'a> {
         self.written(z.len(), |row| sigmoid_row(z, weight, factor, row, sums))
     }
 
+    /// The same with a focus: terms are `weight p^gamma log(1 + exp(z))`, `g = weight p^gamma (gamma (1 - p) log(1 + exp(z)) + p)`.
+    ///
+    /// # Panics
+    /// When lengths differ.
+    pub(crate) fn focal(
+        self,
+        z: &[f32],
+        [weight, gamma]: [&[f32]; 2],
+        factor: [f32; 2],
+        sums: &mut [f32],
+    ) -> (Option<f64>, &'a mut [f32]) {
+        assert!(weight.len() == z.len() && sums.len() == z.len(), "a weight and a sum for each column");
+        assert_eq!(gamma.len(), z.len(), "a focus for each column");
+        self.written(z.len(), |row| focal_row(z, weight, gamma, factor, row, sums))
+    }
+
+    /// Writes zeros.
+    pub(crate) fn zeros(self) -> &'a mut [f32] {
+        let length = self.0.as_ref().map_or(0, |row| row.len());
+        self.written(length, |row| row.fill(Fresh::new(0.0))).1
+    }
+
     /// Writes `exp(z - max)`, 0 at `own` and where it is below `exp(-87)`, and returns the sum.
     ///
     /// # Panics
@@ -237,8 +303,8 @@ impl<'a> FreshRow<'a> {
         let row = self.0.take().expect("a row is taken once");
         assert_eq!(row.len(), length, "a value for each column");
         let result = write(row);
-        // SAFETY: `sigmoid_body` and `exp_body` write every value of a row that is as long as their other slices, which was just
-        // asserted, and `MaybeUninit<f32>` has the layout of `f32`.
+        // SAFETY: `sides` and `exp_body` write every value of a row that is as long as their other slices, which was just asserted,
+        // `zeros` fills it, and `MaybeUninit<f32>` has the layout of `f32`.
         (result, unsafe { &mut *(std::ptr::from_mut(row) as *mut [f32]) })
     }
 }

@@ -17,8 +17,10 @@ use crate::class_loss::rows_f64;
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, sigmoid};
+use crate::softmaxes::{Group, Softmaxes};
 use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts, softmax,
+    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts,
+    pass_row, softmax,
 };
 
 /// Options of [`Seesaw`]; the defaults are the published ones.
@@ -72,15 +74,28 @@ impl Seesaw {
     }
 
     /// Logarithm of the mitigation factor of every class in every row, `[R, K]`.
-    fn mitigation(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Grid<'static> {
-        let batch = targets.instances();
-        let seen: Vec<f64> =
-            ledger.instances().iter().zip(batch).map(|(before, now)| (before + now).max(1.0)).collect();
-        let log = |row: usize, class: usize| match targets.labels()[row] {
-            Label::Class(own) => self.config.p * (seen[class] / seen[own]).min(1.0).ln(),
-            _ => 0.0,
+    fn mitigation<'a>(&self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Grid<'a> {
+        let (p, batch) = (self.config.p, targets.instances());
+        let logs: Vec<f64> =
+            ledger.instances().iter().zip(batch).map(|(before, now)| (before + now).max(1.0).ln()).collect();
+        let shape = [targets.rows(), logs.len()];
+        let fill = move |row: usize, factors: &mut [f64]| {
+            if let Label::Class(own) = targets.labels()[row] {
+                factors.iter_mut().zip(&logs).for_each(|(factor, log)| *factor = p * (log - logs[own]).min(0.0));
+            }
         };
-        Grid::elements([targets.rows(), seen.len()], log)
+        Grid::by_row(shape, fill)
+    }
+
+    /// Adds `log S_y` to the logits of a row of class `own`.
+    fn shift(&self, mitigation: &[f64], own: usize, logits: &mut [f32]) {
+        // A score is `exp(z - log_sum)`: above that of the own class, or above `eps`, where `z` is above `least`.
+        let least = f64::from(logits[own]).max(pass_row::log_sum(logits, own) + self.config.eps.ln());
+        let (least, q, of_own) = (least as f32, self.config.q as f32, logits[own]);
+        for (z, mitigation) in logits.iter_mut().zip(mitigation) {
+            *z += *mitigation as f32 + q * (*z - least).max(0.0);
+        }
+        logits[own] = of_own;
     }
 }
 
@@ -128,6 +143,7 @@ impl ClassLoss for Seesaw {
         let device = logits.device();
         let ([rows, channels], classes) = (logits.dims(), targets.num_classes());
         let class_logits = softmax::judged_only(logits.clone().slice([0..rows, 0..classes]), targets, &device);
+        let class_logits = softmax::from_largest(class_logits);
         let others = targets.one_hot(classes, &device).neg().add_scalar(1.0);
         let scores = activation::softmax(class_logits.clone().detach(), 1);
         let own = (scores.clone() * others.clone().neg().add_scalar(1.0)).sum_dim(1).clamp_min(self.config.eps);
@@ -136,7 +152,7 @@ impl ClassLoss for Seesaw {
         let one_hot = targets.one_hot(classes, &device);
         let of_classes = activation::log_softmax(class_logits + shift, 1).neg() * one_hot;
         let object = |row: usize| matches!(targets.labels()[row], Label::Class(_));
-        let sides = Grid::elements([rows, 2], |row, side| f64::from(object(row) == (side == 0))).tensor(&device);
+        let sides = Grid::by_row([rows, 2], |row, sides| sides[usize::from(!object(row))] = 1.0).tensor(&device);
         let of_objects = activation::log_softmax(logits.slice([0..rows, classes..channels]), 1).neg() * sides;
         sigmoid::weigh(Tensor::cat(vec![of_classes, of_objects], 1), targets, &device)
     }
@@ -150,10 +166,11 @@ impl ClassLoss for Seesaw {
                 _ => None,
             };
             if let Some(own) = own {
+                let mitigation = mitigation.row(row);
                 let logs = softmax::log_softmax_f64(&shifted, |class| targets.is_judged(row, class));
                 let least = logs[own].max(self.config.eps.ln());
                 for (class, z) in shifted.iter_mut().enumerate().filter(|(class, _)| *class != own) {
-                    *z += mitigation.at(row, class) + self.config.q * (logs[class] - least).max(0.0);
+                    *z += mitigation[class] + self.config.q * (logs[class] - least).max(0.0);
                 }
             }
             let value = softmax::row_f64(&shifted, row, targets, 1.0, &mut gradient[..classes]);
@@ -162,6 +179,25 @@ impl ClassLoss for Seesaw {
             (gradient[classes], gradient[classes + 1]) = (slope, -slope);
             value + weight * sigmoid::bce_f64(margin, own.is_some())
         })
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        let (classes, mitigation) = (targets.num_classes(), self.mitigation(targets, ledger));
+        let own = |row: usize| match targets.labels()[row] {
+            Label::Class(own) => Some((own, 1.0)),
+            _ => None,
+        };
+        let of_classes = Group {
+            columns: (0..classes).collect(),
+            wanted: Box::new(own),
+            shift: Some(Box::new(move |row, own, logits| self.shift(&mitigation.row(row), own, logits))),
+        };
+        let of_objects = Group {
+            columns: vec![classes, classes + 1],
+            wanted: Box::new(move |row| Some((usize::from(own(row).is_none()), 1.0))),
+            shift: None,
+        };
+        Some(Pass::Softmaxes(Softmaxes { groups: vec![of_classes, of_objects] }))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

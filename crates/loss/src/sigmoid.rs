@@ -4,7 +4,7 @@ use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 use crate::class_loss::rows_f64;
 use crate::grid::{Grid, of_column};
-use crate::{ClassLoss, ClassTargets, LossStepF64};
+use crate::{ClassLoss, ClassTargets, Label, LossStepF64};
 
 /// Binary cross-entropy of `scale z + offset`, each element times `weight`: `w_ij BCE(s z_ij + o_ij, t_ij)`.
 pub struct Sigmoids<'a> {
@@ -14,12 +14,16 @@ pub struct Sigmoids<'a> {
     pub offset: Grid<'a>,
     /// Weight of each element, a constant.
     pub weight: Grid<'a>,
+    /// Weight of each column where it is the row's own, when that is another.
+    pub positive: Option<Vec<f64>>,
+    /// Logit from which a column of a foreground row weighs at least 1; no gradient flows through the comparison.
+    pub confused: Option<f64>,
 }
 
 impl<'a> Sigmoids<'a> {
     /// With weights alone.
     pub fn weighed(weight: Grid<'a>) -> Self {
-        Self { scale: 1.0, offset: Grid::one(0.0), weight }
+        Self { scale: 1.0, offset: Grid::one(0.0), weight, positive: None, confused: None }
     }
 
     /// `[R, C]` → `[R, C]`
@@ -32,8 +36,30 @@ impl<'a> Sigmoids<'a> {
         if !self.offset.is(0.0) {
             logits = logits + self.offset.tensor(&device);
         }
-        let terms = bce(logits, one_hot);
-        weigh(if self.weight.is(1.0) { terms } else { terms * self.weight.tensor(&device) }, targets, &device)
+        let terms = match self.weights(&logits, &one_hot, targets) {
+            Some(weights) => bce(logits, one_hot) * weights,
+            None => bce(logits, one_hot),
+        };
+        weigh(terms, targets, &device)
+    }
+
+    /// Weight of every element, `[R, C]` or what repeats to it; `None` when all are 1.
+    fn weights(&self, logits: &Tensor<2>, one_hot: &Tensor<2>, targets: &ClassTargets) -> Option<Tensor<2>> {
+        let device = logits.device();
+        if self.weight.is(1.0) && self.positive.is_none() {
+            return None;
+        }
+        let mut weights = self.weight.tensor(&device);
+        if let Some(least) = self.confused {
+            let foreground = targets.labels().iter().map(|label| f64::from(matches!(label, Label::Class(_)))).collect();
+            let confused = logits.clone().detach().greater_equal_elem(least).float();
+            weights = weights.max_pair(confused * Grid::rows(foreground).tensor(&device));
+        }
+        if let Some(positive) = &self.positive {
+            let positive = Grid::columns(positive.clone()).tensor(&device);
+            weights = one_hot.clone() * positive + one_hot.clone().neg().add_scalar(1.0) * weights;
+        }
+        Some(weights)
     }
 
     /// Value, gradient and sums in float64.
@@ -46,11 +72,17 @@ impl<'a> Sigmoids<'a> {
         rows_f64(loss, logits, targets, |row, logits, gradient| {
             let own = targets.column(row);
             let (offset, weight) = (self.offset.row(row), self.weight.row(row));
+            let confused = self.confused.filter(|_| matches!(targets.labels()[row], Label::Class(_)));
             let mut value = 0.0;
             for (column, (z, gradient)) in logits.iter().zip(gradient).enumerate() {
                 if targets.is_judged(row, column) {
-                    let (positive, z) = (own == Some(column), self.scale * z + of_column(&offset, column));
-                    let weight = targets.row_weight(row) * of_column(&weight, column);
+                    let positive = own == Some(column);
+                    let weight = match &self.positive {
+                        Some(weights) if positive => weights[column],
+                        _ if confused.is_some_and(|least| *z >= least) => of_column(&weight, column).max(1.0),
+                        _ => of_column(&weight, column),
+                    };
+                    let (z, weight) = (self.scale * z + of_column(&offset, column), targets.row_weight(row) * weight);
                     value += weight * bce_f64(z, positive);
                     *gradient = weight * self.scale * bce_gradient_f64(z, positive);
                 }

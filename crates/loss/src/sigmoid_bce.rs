@@ -96,9 +96,8 @@ impl ClassLoss for SigmoidBce {
         Sigmoids::weighed(Grid::one(1.0)).terms(logits, targets)
     }
 
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        let ones = vec![1.0; self.channels(targets.num_classes())];
-        Some(Pass::Sigmoid { positive: ones.clone(), negative: ones })
+    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+        Some(Pass::Sigmoids(Sigmoids::weighed(Grid::one(1.0))))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -37,10 +37,11 @@ impl<'a> Softmax<'a> {
     /// `[R, C]` → `[R, C]`
     pub fn terms(&self, mut logits: Tensor<2>, targets: &ClassTargets) -> Tensor<2> {
         let device = logits.device();
-        if self.scale != 1.0 {
-            logits = logits.mul_scalar(self.scale as f32);
+        let shifted = !self.offset.is(0.0);
+        if shifted || self.scale != 1.0 {
+            logits = from_largest(judged_only(logits, targets, &device)).mul_scalar(self.scale as f32);
         }
-        if !self.offset.is(0.0) {
+        if shifted {
             logits = logits + self.offset.tensor(&device);
         }
         let terms = cross_entropy(logits, targets, &device);
@@ -70,6 +71,13 @@ pub(crate) fn cross_entropy(logits: Tensor<2>, targets: &ClassTargets, device: &
     let channels = logits.dims()[1];
     let one_hot = targets.one_hot(channels, device);
     sigmoid::weigh(activation::log_softmax(judged_only(logits, targets, device), 1).neg() * one_hot, targets, device)
+}
+
+/// Logits minus the largest of their row, a constant that changes no probability: what is scaled or shifted then keeps its digits
+/// where they count.
+pub(crate) fn from_largest(logits: Tensor<2>) -> Tensor<2> {
+    let largest = logits.clone().detach().max_dim(1);
+    logits - largest
 }
 
 /// Logits in which what was not judged has no probability.

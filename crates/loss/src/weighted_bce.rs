@@ -73,9 +73,8 @@ impl WeightedBce {
         Ok(Self { config, weights })
     }
 
-    fn elements(&self, targets: &ClassTargets) -> Sigmoids<'static> {
-        let weight = |row, column: usize| if targets.column(row) == Some(column) { self.weights[column] } else { 1.0 };
-        Sigmoids::weighed(Grid::elements([targets.rows(), self.weights.len()], weight))
+    fn sides(&self) -> Sigmoids<'static> {
+        Sigmoids { positive: Some(self.weights.clone()), ..Sigmoids::weighed(Grid::one(1.0)) }
     }
 }
 
@@ -118,16 +117,15 @@ impl ClassLoss for WeightedBce {
     }
 
     fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.elements(targets).terms(logits, targets)
+        self.sides().terms(logits, targets)
     }
 
     fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.elements(targets).step_f64(self, logits, targets)
+        self.sides().step_f64(self, logits, targets)
     }
 
     fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        let positive: Vec<f32> = self.weights.iter().map(|weight| *weight as f32).collect();
-        Some(Pass::Sigmoid { negative: vec![1.0; positive.len()], positive })
+        Some(Pass::Sigmoids(self.sides()))
     }
 
     fn side_weights(&self, _ledger: &GradientLedger, class: usize) -> (f64, f64) {

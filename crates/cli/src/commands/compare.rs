@@ -23,8 +23,8 @@ use crate::run_data::RunData;
 
 /// Train several methods alike over several seeds, and compare their scores
 ///
-/// Every recipe is combined with every loss, sampler and seed; the first combination is the baseline. Cells of one seed share initial
-/// weights and data order. Started again, finished cells are kept, and one that was stopped goes on.
+/// Every recipe is combined with every loss, sampler and seed; the first combination is the baseline. A loss may bring a sampler of its own, as
+/// eqlv2+repeat-factor. Cells of one seed share initial weights and data order. Started again, finished cells are kept, and one that was stopped goes on.
 #[derive(clap::Args)]
 pub struct Args {
     /// Annotations to train on
@@ -42,8 +42,8 @@ pub struct Args {
     /// Recipes: TOML files or names of built-in ones, as for `train`
     #[arg(long, value_name = "FILE|NAME,...", value_delimiter = ',', default_value = "light")]
     recipe: Vec<PathBuf>,
-    /// Losses (see `equipoise losses`) [default: that of the recipe]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    /// Losses (see `equipoise losses`), each with a sampler where it has one [default: those of the recipe]
+    #[arg(long, value_name = "NAME[+SAMPLER],...", value_delimiter = ',')]
     loss: Vec<String>,
     /// Samplers [default: that of the recipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
@@ -165,8 +165,16 @@ impl Args {
         for seed in seeds {
             for path in &self.recipe {
                 for loss in or_own(&self.loss) {
-                    for sampler in or_own(&self.sampler) {
-                        let cell = self.cell(path, loss.as_deref(), sampler.as_deref(), seed)?;
+                    let (loss, own) = with_sampler(loss.as_deref());
+                    if own.is_some() && !self.sampler.is_empty() {
+                        bail!(
+                            "--loss {} names a sampler, and so does --sampler; leave one of them out",
+                            self.loss.join(",")
+                        );
+                    }
+                    let samplers = if own.is_some() { vec![own] } else { or_own(&self.sampler) };
+                    for sampler in samplers {
+                        let cell = self.cell(path, loss, sampler.as_deref(), seed)?;
                         if cells.iter().any(|other| other.dir == cell.dir) {
                             bail!("`{} seed {seed}` is in the comparison twice", cell.title);
                         }
@@ -199,6 +207,14 @@ impl Args {
         let title = parts.join(", ");
         let dir = self.out.join(format!("{}-s{seed}", slug(&title)));
         Ok(Cell { dir, title, recipe })
+    }
+}
+
+/// `NAME+SAMPLER` in its parts.
+fn with_sampler(loss: Option<&str>) -> (Option<&str>, Option<String>) {
+    match loss.and_then(|loss| loss.split_once('+')) {
+        Some((name, sampler)) => (Some(name), Some(sampler.to_string())),
+        None => (loss, None),
     }
 }
 
@@ -327,7 +343,14 @@ fn conclude(args: &Args, cells: &[Cell], train: &Dataset, val: &Dataset) -> anyh
 
 #[cfg(test)]
 mod tests {
-    use super::{makespan, slug};
+    use super::{makespan, slug, with_sampler};
+
+    #[test]
+    fn a_loss_may_bring_a_sampler() {
+        assert_eq!(with_sampler(Some("eqlv2+repeat-factor")), (Some("eqlv2"), Some("repeat-factor".into())));
+        assert_eq!(with_sampler(Some("eqlv2")), (Some("eqlv2"), None));
+        assert_eq!(with_sampler(None), (None, None));
+    }
 
     #[test]
     fn titles_become_folders() {

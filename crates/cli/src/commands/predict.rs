@@ -5,9 +5,10 @@ mod pictures;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
-use equipoise_data::{ClassList, Dataset, ImageId, picture, write_atomically};
+use equipoise_data::{ClassList, Dataset, ImageId, picture::Picture, write_atomically};
 use equipoise_eval::diagnosis::Thresholds;
 use equipoise_eval::{Detection, LabelledBox, annotate, write_detections};
 use equipoise_train::Checkpoint;
@@ -30,7 +31,7 @@ pub struct Args {
     /// A run directory, a checkpoint folder or a checkpoint file
     #[arg(long, visible_alias = "checkpoint", value_name = "PATH")]
     run: PathBuf,
-    /// Pictures (JPEG or PNG), or folders that are searched for them
+    /// Pictures (JPEG or PNG), folders that are searched for them, or patterns such as 'photos/*.jpg'; turned as their EXIF says
     #[arg(long, num_args = 1.., value_name = "PATH")]
     images: Vec<PathBuf>,
     /// The pictures of a data set of the same classes: a COCO or LVIS JSON file
@@ -64,6 +65,8 @@ struct Summary {
     skipped: usize,
     detections: usize,
     drawn: usize,
+    /// Decoding, the detector and what follows; not the drawing.
+    pictures_per_second: f64,
     results: String,
 }
 
@@ -77,27 +80,35 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let checkpoint = Checkpoint::read(&args.run)?;
     let mut dataset = dataset(&args, &checkpoint)?;
     let asked = dataset.images.len();
-    pictures::keep_readable(&mut dataset)?;
+    // Annotations belong to pixels as the recipe reads them; pictures without any, to what a viewer shows.
+    let mut recipe = checkpoint.state.recipe.clone();
+    recipe.loader.upright |= args.data.is_none();
+    pictures::keep_readable(&mut dataset, recipe.loader.upright)?;
     let (skipped, dataset) = (asked - dataset.images.len(), Arc::new(dataset));
     let (detector, loss) = checkpoint.detector(&device)?;
-    let model = Model { detector: &detector, loss: &*loss, recipe: &checkpoint.state.recipe, device: &device };
+    let model = Model { detector: &detector, loss: &*loss, recipe: &recipe, device: &device };
     let task = Progress::new().task("predict", dataset.images.len() as u64);
+    let started = Instant::now();
     let Some(detections) = model.predict(&dataset, &task)? else { return Ok(Outcome::Stopped) };
+    let seconds = started.elapsed().as_secs_f64();
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create `{}`", args.out.display()))?;
     let results = args.out.join("detections.json");
     write_detections(&results, &detections)?;
     write_atomically(&args.out.join("images.json"), &pictures::list(&dataset)?)?;
     let shown = Shown::of(&args, &checkpoint);
-    let drawn = if args.no_pictures { 0 } else { draw(&args, &shown, &dataset, &detections)? };
+    let drawn = if args.no_pictures { 0 } else { draw(&args, &shown, recipe.loader.upright, &dataset, &detections)? };
     let results = results.display().to_string();
-    let summary = Summary { pictures: dataset.images.len(), skipped, detections: detections.len(), drawn, results };
+    let (pictures, detections) = (dataset.images.len(), detections.len());
+    let pictures_per_second = pictures as f64 / seconds.max(1e-9);
+    let summary = Summary { pictures, skipped, detections, drawn, pictures_per_second, results };
     report(&args, &shown, &summary)?;
     Ok(Outcome::Fine)
 }
 
 fn dataset(args: &Args, checkpoint: &Checkpoint) -> anyhow::Result<Dataset> {
     let Some(path) = &args.data else {
-        return pictures::unlabelled(&args.images, &checkpoint.state.classes);
+        let state = &checkpoint.state;
+        return pictures::unlabelled(&args.images, &state.classes, &state.facts.image_counts);
     };
     let dataset = Dataset::read(path, args.data_images.as_deref())?;
     checkpoint.check_classes(&args.run, &ClassList::of(&dataset))?;
@@ -137,7 +148,13 @@ impl<'a> Shown<'a> {
 }
 
 /// Draws every picture into `pictures/`; returns the number of boxes.
-fn draw(args: &Args, shown: &Shown, dataset: &Dataset, detections: &[Detection]) -> anyhow::Result<usize> {
+fn draw(
+    args: &Args,
+    shown: &Shown,
+    upright: bool,
+    dataset: &Dataset,
+    detections: &[Detection],
+) -> anyhow::Result<usize> {
     let folder = args.out.join("pictures");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
     let classes: BTreeMap<_, _> = dataset.categories.iter().enumerate().map(|(class, c)| (c.id, (class, c))).collect();
@@ -148,7 +165,7 @@ fn draw(args: &Args, shown: &Shown, dataset: &Dataset, detections: &[Detection])
         {
             boxes.entry(detection.image).or_default().push(LabelledBox {
                 bbox: detection.bbox,
-                name: category.name.clone(),
+                name: format!("{} ({})", category.name, category.group.letter()),
                 score: Some(detection.score),
                 class: *class,
                 mask: detection.mask.clone(),
@@ -162,14 +179,13 @@ fn draw(args: &Args, shown: &Shown, dataset: &Dataset, detections: &[Detection])
     let names = pictures::output_names(dataset);
     dataset.images.par_iter().zip(&names).try_for_each(|(image, name)| {
         let boxes = boxes.get(&image.id).map_or(&[][..], Vec::as_slice);
-        draw_one(&image.path, boxes, &folder.join(name))
+        draw_one(pictures::decoder(upright)(&image.path)?, boxes, &folder.join(name))
             .with_context(|| format!("cannot draw `{}`", image.path.display()))
     })?;
     Ok(boxes.values().map(Vec::len).sum())
 }
 
-fn draw_one(picture: &Path, boxes: &[LabelledBox], out: &Path) -> anyhow::Result<()> {
-    let picture = picture::decode(picture)?;
+fn draw_one(picture: Picture, boxes: &[LabelledBox], out: &Path) -> anyhow::Result<()> {
     let (width, height) = (picture.width(), picture.height());
     let picture =
         RgbImage::from_raw(width, height, picture.pixels().to_vec()).context("its pixels do not fit its size")?;
@@ -182,11 +198,13 @@ fn report(args: &Args, shown: &Shown, summary: &Summary) -> anyhow::Result<()> {
     if args.json {
         return print_json(summary);
     }
-    let Summary { pictures, detections, drawn, results, .. } = summary;
+    let Summary { pictures, detections, drawn, results, pictures_per_second: speed, .. } = summary;
     let mut text = format!("{detections} detections on {pictures} pictures in {results}\n");
+    text += &format!("{speed:.1} pictures/s, {:.1} ms each, decoding included\n", 1e3 / speed.max(1e-9));
     if !args.no_pictures {
         let folder = args.out.join("pictures");
         text += &format!("{drawn} of them {} and are drawn in {}\n", shown.words(), folder.display());
+        text += "(r), (c), (f): rare, common, frequent in training\n";
     }
     print(&text)
 }

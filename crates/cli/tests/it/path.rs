@@ -111,6 +111,69 @@ fn methods_are_compared_over_seeds() {
     assert!(ran.code == 2 && ran.err.contains("sigmoid-bce-s0"), "{}", ran.err);
     let ran = equipoise(dir, &[&data[..], &["--loss", "eqlv2,eqlv2"]].concat());
     assert!(ran.code == 2 && ran.err.contains("twice"), "{}", ran.err);
+    let own = [&data[..], &["--loss", "sigmoid_bce,eqlv2+class-aware", "--list", "--json", "--seeds", "1"]].concat();
+    let plan = json(&fine(dir, &own));
+    let methods = [0, 1].map(|cell| plan["cells"][cell]["method"].as_str().unwrap().to_string());
+    assert_eq!(methods, ["Sigmoid BCE", "EQL v2, class-aware"]);
+    let ran = equipoise(dir, &[&own[..], &["--sampler", "uniform"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("leave one of them out"), "{}", ran.err);
+}
+
+/// The second stage of a run, its calibration and its thresholds, and what `predict` makes of them.
+#[test]
+fn a_run_is_improved_after_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write(dir);
+    fine(dir, &train("softmax_ce", "first"));
+    let before = metrics_of(dir, "first");
+
+    let eval = ["eval", "--run", "first", "--calibrate", "norcal", "--json", "--threads", "1"];
+    let said = json(&fine(dir, &eval));
+    assert_eq!(said["calibration"]["tried"].as_array().unwrap().len(), 6, "as it was, and the grid");
+    assert_eq!(said["calibration"]["stored"], false);
+    assert!(dir.join("first/calibrated/metrics.json").is_file());
+    assert_eq!(metrics_of(dir, "first"), before, "the run's own scores stay");
+
+    let keep =
+        ["eval", "--run", "first", "--calibrate", "logit-adjustment=2", "--thresholds", "0.5", "--store", "--json"];
+    let said = json(&fine(dir, &keep));
+    assert_eq!((&said["calibration"]["parameter"], &said["calibration"]["stored"]), (&2.0.into(), &true.into()));
+    let classes = said["thresholds"]["classes"].as_array().unwrap().len();
+    let predict = |out: &str, more: &[&str]| {
+        let base = ["predict", "--run", "first", "--data", "data/val.json", "--no-pictures", "--out", out];
+        let text = fine(dir, &[&base[..], more].concat());
+        let found = json(&std::fs::read_to_string(dir.join(out).join("detections.json")).unwrap());
+        (text, found)
+    };
+    let (text, calibrated) = predict("calibrated", &[]);
+    assert!(!text.contains("are drawn"), "{text}");
+    let shown = fine(dir, &["predict", "--run", "first", "--images", "data/v*/*.png", "--out", "drawn"]);
+    assert!(shown.contains("50 % are right") && shown.contains("pictures/s"), "{shown}");
+    assert_eq!(std::fs::read_dir(dir.join("drawn/pictures")).unwrap().count(), 4);
+    let nothing = equipoise(dir, &["predict", "--run", "first", "--images", "data/*.tiff"]);
+    assert!(nothing.code == 2 && nothing.err.contains("nothing is called"), "{}", nothing.err);
+    fine(dir, &["eval", "--run", "first", "--calibrate", "none", "--store"]);
+    let (_, plain) = predict("plain", &[]);
+    assert_ne!(plain, calibrated);
+    assert!(classes > 0);
+
+    fine(dir, &["train", "--from", "first", "--decouple", "tau-norm", "--out", "tau", "--set", "decouple.tau=0.5"]);
+    fine(dir, &["train", "--from", "first", "--decouple", "crt", "--out", "crt"]);
+    for run in ["tau", "crt"] {
+        assert!(metrics_of(dir, run)["AP"].is_number(), "{run}");
+    }
+    fine(dir, &["report", "first", "tau", "crt", "--out", "three"]);
+    for (arguments, says) in [
+        (&["eval", "--run", "first", "--store"][..], "--calibrate and --thresholds"),
+        (&["eval", "--gt", "data/val.json", "--dt", "first/detections.json", "--thresholds", "0.5"], "--run"),
+        (&["eval", "--run", "first", "--calibrate", "platt"], "norcal"),
+        (&["train", "--data", "data/train.json", "--decouple", "crt"], "--from"),
+        (&["train", "--from", "data", "--decouple", "crt", "--data", "data/train.json", "--out", "no"], "not a run"),
+    ] {
+        let ran = equipoise(dir, arguments);
+        assert!(ran.code == 2 && ran.err.contains(says), "{arguments:?}: {}", ran.err);
+    }
 }
 
 /// What Ctrl-C does to a training: a checkpoint, the command that goes on, and the exit code of shells.

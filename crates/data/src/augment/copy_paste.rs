@@ -143,7 +143,7 @@ fn paste_one(
     let Some(mask) = masks.draw(origin.0, origin.1, &map, [0, 0], [0, 0, size[0], size[1]]) else { return Ok(None) };
     let Some(bounds) = mask.bounds() else { return Ok(None) };
     let source = CropBox { left: x1.into(), top: y1.into(), width: cut[0], height: cut[1] };
-    let patch = decode_checked(&dataset.source, record)?;
+    let patch = decode_checked(&dataset.source, record, config.upright)?;
     let mut patch = patch.resize_by(config.resize, source, size[0] as u32, size[1] as u32);
     if flipped {
         patch.flip();

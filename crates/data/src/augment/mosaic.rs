@@ -68,7 +68,7 @@ pub fn mosaic(
     for (part, (tile, index)) in tiles.into_iter().zip(pictures).enumerate() {
         let record = &dataset.images[index];
         let placement = fill(record, tile, config, &mut draws.part(part as u64 + 1).stream(Stream::Mosaic));
-        let picture = placement.show(decode_checked(&dataset.source, record)?, config.resize);
+        let picture = placement.show(decode_checked(&dataset.source, record, config.upright)?, config.resize);
         lay(&mut canvas, width, &picture, tile);
         objects.extend(place_objects(record, index, placement.map, [tile[0], tile[1]], config.min_shown));
         let known = record.exhaustive_classes();

@@ -1,4 +1,4 @@
-//! Writing a [`Dataset`] as COCO or LVIS JSON.
+//! Writing a [`Dataset`] as COCO or LVIS JSON, in the words of whoever reads it.
 //!
 //! Boxes are written as `[x, y, width, height]` in the fewest digits from which the corners come back bit for bit: a width rounded by
 //! itself moves the right edge. Masks are written number for number as the source of the data set has them.
@@ -11,18 +11,34 @@ use std::{
 use serde::{Serialize, Serializer, ser};
 
 use crate::{
-    CategoryId, Dataset, Group, ImageId, ImageRecord, Lost, Result, WriteConfig, mask::CarriedMasks,
+    CategoryId, DataError, Dataset, Group, ImageId, ImageRecord, Lost, Result, WriteConfig, mask::CarriedMasks,
     write_atomically_with,
 };
 
-/// Which of the two is written.
+/// Whose words are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     /// Without groups, counts and federated lists.
     Coco,
-    /// With all of them.
+    /// With all of them, and URLs for pictures of COCO, by which LVIS v1 names pictures.
     Lvis,
+    /// With all of them, pictures by `file_name` alone.
+    LvisV05,
+    /// As COCO, with a `supercategory` for each class.
+    Roboflow,
 }
+
+impl Flavour {
+    fn is_lvis(self) -> bool {
+        matches!(self, Self::Lvis | Self::LvisV05)
+    }
+}
+
+/// Where COCO has its pictures.
+const COCO_PICTURES: &str = "http://images.cocodataset.org";
+
+/// Folders of COCO's pictures.
+const COCO_FOLDERS: &[&str] = &["train2017", "val2017", "test2017", "unlabeled2017"];
 
 #[derive(Serialize)]
 struct File<C: Serialize, I: Serialize, A: Serialize> {
@@ -35,6 +51,8 @@ struct File<C: Serialize, I: Serialize, A: Serialize> {
 struct CategoryRow<'a> {
     id: CategoryId,
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supercategory: Option<&'static str>,
     #[serde(flatten)]
     lvis: Option<CategoryLvis<'a>>,
 }
@@ -55,6 +73,8 @@ struct ImageRow<'a> {
     id: ImageId,
     #[serde(skip_serializing_if = "str::is_empty")]
     file_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coco_url: Option<String>,
     width: u32,
     height: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,15 +125,28 @@ impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Rows<F> {
 /// A data set that is not federated has every class judged in every picture. LVIS can say so only by listing, in each picture, all
 /// classes without an object there as absent.
 pub fn write_json(dataset: &Dataset, to: &Path, flavour: Flavour, config: &WriteConfig) -> Result<Vec<Lost>> {
+    let folder = path::absolute(to).map(|to| to.parent().map(Path::to_path_buf).unwrap_or_default());
+    let names = folder.and_then(|folder| dataset.images.iter().map(|image| file_name(image, &folder)).collect());
+    let names: Vec<String> =
+        names.map_err(|source| DataError::Io { action: "write", path: to.to_path_buf(), source })?;
+    write_named(dataset, &names, to, flavour, config)
+}
+
+/// The same with a `file_name` for each image.
+pub fn write_named(
+    dataset: &Dataset,
+    names: &[String],
+    to: &Path,
+    flavour: Flavour,
+    config: &WriteConfig,
+) -> Result<Vec<Lost>> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let masks = config.masks.then(|| CarriedMasks::read(dataset, folder)).transpose()?;
     write_atomically_with(to, |out| {
         require_finite(dataset)?;
-        let folder = path::absolute(to)?.parent().map(Path::to_path_buf).unwrap_or_default();
-        let names = dataset.images.iter().map(|image| file_name(image, &folder)).collect::<io::Result<Vec<_>>>()?;
         let file = File {
             categories: Rows(|| categories(dataset, flavour)),
-            images: Rows(|| dataset.images.iter().zip(&names).map(|(i, name)| image_row(dataset, i, name, flavour))),
+            images: Rows(|| dataset.images.iter().zip(names).map(|(i, name)| image_row(dataset, i, name, flavour))),
             annotations: Rows(|| annotations(dataset, masks.as_ref())),
         };
         serde_json::to_writer(&mut *out, &file).map_err(io::Error::from)?;
@@ -126,7 +159,8 @@ fn categories(dataset: &Dataset, flavour: Flavour) -> impl Iterator<Item = Categ
     dataset.categories.iter().map(move |c| CategoryRow {
         id: c.id,
         name: &c.name,
-        lvis: (flavour == Flavour::Lvis).then_some(CategoryLvis {
+        supercategory: (flavour == Flavour::Roboflow).then_some("objects"),
+        lvis: flavour.is_lvis().then_some(CategoryLvis {
             synset: &c.name,
             synonyms: [&c.name],
             def: &c.name,
@@ -138,7 +172,7 @@ fn categories(dataset: &Dataset, flavour: Flavour) -> impl Iterator<Item = Categ
 }
 
 fn image_row<'a>(dataset: &Dataset, image: &ImageRecord, file_name: &'a str, flavour: Flavour) -> ImageRow<'a> {
-    let lvis = flavour == Flavour::Lvis;
+    let lvis = flavour.is_lvis();
     let ids = |classes: &[usize]| classes.iter().map(|&k| dataset.categories[k].id).collect();
     let absent = || {
         let mut present = vec![false; dataset.num_classes()];
@@ -149,11 +183,21 @@ fn image_row<'a>(dataset: &Dataset, image: &ImageRecord, file_name: &'a str, fla
     ImageRow {
         id: image.id,
         file_name,
+        coco_url: (flavour == Flavour::Lvis).then(|| coco_url(&image.path)).flatten(),
         width: image.width,
         height: image.height,
         neg_category_ids: lvis.then(negative),
         not_exhaustive_category_ids: lvis.then(|| ids(&image.not_exhaustive)),
     }
+}
+
+/// Where COCO has a picture that is called as COCO calls its own.
+fn coco_url(picture: &Path) -> Option<String> {
+    let folder = picture.parent()?.file_name()?.to_str()?;
+    let name = picture.file_name()?.to_str()?;
+    let number = name.strip_suffix(".jpg")?;
+    let is_number = number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
+    (is_number && COCO_FOLDERS.contains(&folder)).then(|| format!("{COCO_PICTURES}/{folder}/{name}"))
 }
 
 fn annotations<'a>(dataset: &'a Dataset, masks: Option<&'a CarriedMasks>) -> impl Iterator<Item = AnnotationRow<'a>> {

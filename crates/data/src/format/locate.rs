@@ -54,6 +54,10 @@ pub struct Pictures {
 impl Pictures {
     /// Finds the pictures of the data set in file `json`, looking only into `images` when it is given.
     pub fn find(json: &Path, images: Option<&Path>, first: Option<&JsonImage>, order: &[NamedBy]) -> Self {
+        // A path says more than the end of a URL, which is of the same picture somewhere else.
+        let has_path = first.and_then(|image| image.file_name.as_deref()).is_some_and(|name| name.contains('/'));
+        let by_path = if has_path { &[NamedBy::File][..] } else { &[] };
+        let order = [by_path, order].concat();
         let roots = images.map_or_else(|| folders_around(json), |root| vec![root.to_path_buf()]);
         let leads_to_file = |root: &Path, by: NamedBy| {
             first.and_then(|image| by.name(image)).is_some_and(|name| root.join(name).is_file())

@@ -15,6 +15,7 @@ mod locate;
 mod lvis;
 mod lvis_file;
 mod open_images;
+mod roboflow;
 mod tally;
 mod text;
 mod write;
@@ -29,8 +30,7 @@ use std::{
 
 pub use lvis_file::{LvisAnnotation, LvisCategory, LvisFile, LvisImage, LvisInfo, Segmentation, write_lvis};
 pub use open_images::Hierarchy;
-pub use write::{Lost, WriteConfig, write, write_with};
-pub use yolo::write_yolo;
+pub use write::{Lost, WriteConfig, write, write_splits, write_with};
 
 pub(crate) use boxes::box_area;
 pub(crate) use input::open;
@@ -99,10 +99,26 @@ pub trait Format: Sync {
     fn write(&self, _dataset: &Dataset, _to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
         Err(DataError::ReadOnlyFormat { format: self.name() })
     }
+
+    /// Writes the splits of one data set to the new folder `to`; called by [`write_splits`], which checks their names and classes.
+    ///
+    /// # Errors
+    /// [`DataError::OneSplit`] in formats with a file for each split, else as [`write`].
+    fn write_splits(&self, _splits: &[(&str, &Dataset)], _to: &Path, _config: &WriteConfig) -> Result<Vec<Lost>> {
+        Err(DataError::OneSplit { format: self.name() })
+    }
 }
 
 /// The formats, in the order in which they are tried. COCO is last, since it takes every JSON file.
-pub const FORMATS: &[&dyn Format] = &[&yolo::Yolo, &open_images::OpenImages, &lvis::Lvis, &coco::Coco];
+pub const FORMATS: &[&dyn Format] = &[
+    &yolo::Yolo,
+    &open_images::OpenImages,
+    &roboflow::Roboflow,
+    // Before the other version, which takes every file with fields of LVIS.
+    &lvis::LvisV05,
+    &lvis::Lvis,
+    &coco::Coco,
+];
 
 /// Bytes looked at from each end of a file.
 const PEEK_BYTES: u64 = 64 * 1024;

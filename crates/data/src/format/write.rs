@@ -1,14 +1,17 @@
 //! Writing a [`Dataset`] in another format, and saying what that format cannot hold.
 
-use std::{fmt, fs, path::Path};
+use std::{collections::HashSet, fmt, fs, path::Path};
 
-use super::FORMATS;
-use crate::{Counts, DataError, Dataset, GroupThresholds, Result};
+use super::{FORMATS, Format};
+use crate::{ClassList, Counts, DataError, Dataset, GroupThresholds, Result};
+
+/// Names of splits.
+const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// How a data set is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteConfig {
-    /// Copies the pictures where a format keeps them in its own folders (YOLO). Otherwise they are linked, which takes no space; the
+    /// Copies the pictures where a format keeps them in its own folders (YOLO, Open Images, Roboflow). Otherwise they are linked, which takes no space; the
     /// links break when the pictures are moved.
     pub copy_pictures: bool,
     /// Reads the source of the data set once more for its masks and writes them too. Without it boxes are written alone.
@@ -63,10 +66,10 @@ impl From<Losses> for Vec<Lost> {
     }
 }
 
-/// Writes `dataset` in the format of this name to `to`: a new file, or a new folder for `yolo` and `openimages`; boxes alone, without masks.
+/// Writes `dataset` in the format of this name to `to`: a new file, or a new folder for `yolo`, `openimages` and `roboflow`; boxes alone, without masks.
 ///
 /// What comes back is what the format cannot hold; reading gives everything else as it was. Pictures keep their paths, relative to the
-/// new file where they lie below its folder; `yolo` links them.
+/// new file where they lie below its folder; formats that are folders link them.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -92,13 +95,43 @@ pub fn write(dataset: &Dataset, format: &str, to: &Path) -> Result<Vec<Lost>> {
 /// # Errors
 /// As [`write`]; with masks also those of reading the source of `dataset`.
 pub fn write_with(dataset: &Dataset, format: &str, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
-    let Some(found) = FORMATS.iter().find(|f| f.name() == format) else {
-        let known: Vec<_> = FORMATS.iter().map(|f| f.name()).collect();
-        let (got, expected) = (format!("`{format}`"), format!("one of {}", known.join(", ")));
-        return Err(DataError::Option { option: "format", got, expected });
-    };
+    let found = format_named(format)?;
     require_other_file(dataset, to)?;
     found.write(dataset, to, config)
+}
+
+/// Writes data sets with the same classes as the splits ("train", "val", "test") of one, in the new folder `to`.
+///
+/// # Errors
+/// [`DataError::OneSplit`] when a file in this format is one split, [`DataError::Option`] for another or repeated split,
+/// [`DataError::ClassMismatch`], else as [`write_with`].
+pub fn write_splits(splits: &[(&str, &Dataset)], format: &str, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+    let found = format_named(format)?;
+    let mut seen = HashSet::new();
+    for (name, dataset) in splits {
+        if !SPLITS.contains(name) || !seen.insert(name) {
+            let expected = "`train`, `val` or `test`, each once".into();
+            return Err(DataError::Option { option: "split", got: format!("`{name}`"), expected });
+        }
+        let first = splits[0].1;
+        if let Some(difference) = ClassList::of(first).difference(&ClassList::of(dataset)) {
+            let (first, second) = (first.source.clone(), dataset.source.clone());
+            return Err(DataError::ClassMismatch { first, second, difference });
+        }
+        require_other_file(dataset, to)?;
+    }
+    found.write_splits(splits, to, config)
+}
+
+fn format_named(name: &str) -> Result<&'static dyn Format> {
+    FORMATS.iter().find(|format| format.name() == name).copied().ok_or_else(|| {
+        let known: Vec<_> = FORMATS.iter().map(|f| f.name()).collect();
+        DataError::Option {
+            option: "format",
+            got: format!("`{name}`"),
+            expected: format!("one of {}", known.join(", ")),
+        }
+    })
 }
 
 /// Links are followed: a second name of the source is the source.

@@ -158,18 +158,19 @@ fn load_image(
 fn single(dataset: &Dataset, index: usize, placement: &Placement, config: &LoaderConfig) -> Result<Scene> {
     let record = &dataset.images[index];
     Ok(Scene {
-        picture: placement.show(decode_checked(&dataset.source, record)?, config.resize),
+        picture: placement.show(decode_checked(&dataset.source, record, config.upright)?, config.resize),
         objects: place_objects(record, index, placement.map, [0, 0], config.min_shown).collect(),
         exhaustive: dataset.federated.then(|| record.exhaustive_classes()),
     })
 }
 
 /// The picture of `record`, which must have the size that the data set says.
-pub fn decode_checked(source: &Path, record: &ImageRecord) -> Result<Picture> {
+pub fn decode_checked(source: &Path, record: &ImageRecord, upright: bool) -> Result<Picture> {
     if record.path.as_os_str().is_empty() {
         return Err(DataError::NoPicture { path: source.to_path_buf(), id: record.id.0 });
     }
-    let picture = picture::decode(&record.path)?;
+    let decode = if upright { picture::decode_upright } else { picture::decode };
+    let picture = decode(&record.path)?;
     if [picture.width(), picture.height()] != [record.width, record.height] {
         return Err(DataError::PictureSize {
             path: record.path.clone(),

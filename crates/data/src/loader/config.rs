@@ -29,6 +29,8 @@ pub struct LoaderConfig {
     pub resize: ResizeRule,
     /// Height and width of a batch are padded to a multiple of this: the coarsest stride of the detector.
     pub stride: usize,
+    /// Whether pictures are turned as their EXIF says; false as in COCO, whose boxes belong to the pixels as stored.
+    pub upright: bool,
     /// Chance of a picture being mirrored left to right.
     pub flip: f32,
     /// Changes of colour.
@@ -63,6 +65,7 @@ impl Default for LoaderConfig {
             short_side: ShortSideConfig::default(),
             resize: ResizeRule::default(),
             stride: 32,
+            upright: false,
             flip: 0.0,
             jitter: JitterConfig::NONE,
             scale_range: (1.0, 1.0),

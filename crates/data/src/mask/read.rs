@@ -19,7 +19,7 @@ pub struct Found<'a> {
 /// Hands on every outline of the objects of `dataset` in the order of the file; formats without outlines have none.
 pub fn each_outline(dataset: &Dataset, hand_on: &mut dyn FnMut(Found<'_>)) -> Result<()> {
     match format_name(&dataset.source)? {
-        "coco" | "lvis" => json::each(dataset, hand_on),
+        "coco" | "lvis" | "lvis-v0.5" => json::each(dataset, hand_on),
         "yolo" => yolo_outlines(dataset, hand_on),
         _ => Ok(()),
     }

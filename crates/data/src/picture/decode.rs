@@ -1,8 +1,8 @@
 //! Decoding JPEG and PNG files to 8-bit RGB.
 //!
 //! Grey becomes three equal channels, 16 bits become 8, transparency is laid over mid-grey (the colour under a transparent pixel is
-//! arbitrary, and black or white edges would be a hint to the class). EXIF rotation is not applied: annotation tools disagree on it,
-//! and COCO's boxes belong to the pixels as stored.
+//! arbitrary, and black or white edges would be a hint to the class). EXIF rotation is applied where it is asked for only: annotation tools
+//! disagree on it, and COCO's boxes belong to the pixels as stored.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Rgba};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rgba};
 
 use super::Picture;
 use crate::{DataError, Result};
@@ -33,6 +33,18 @@ const MAX_BYTES: u64 = 1 << 30;
 /// [`DataError::Io`] when the file cannot be read, [`DataError::Picture`] when it is no picture, damaged, cut short, or larger than
 /// 1 GiB.
 pub fn decode(path: &Path) -> Result<Picture> {
+    decode_turned(path, false)
+}
+
+/// [`decode`], turned and mirrored as EXIF says, so that the picture stands as viewers show it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_upright(path: &Path) -> Result<Picture> {
+    decode_turned(path, true)
+}
+
+fn decode_turned(path: &Path, upright: bool) -> Result<Picture> {
     let io = |source| DataError::Io { action: "read", path: path.to_path_buf(), source };
     let broken = |problem: &str| DataError::Picture { path: path.to_path_buf(), problem: problem.into() };
     let mut bytes = Vec::new();
@@ -45,7 +57,13 @@ pub fn decode(path: &Path) -> Result<Picture> {
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_complete(&bytes) {
         return Err(broken(CUT_SHORT));
     }
-    let decoded = limited(reader).decode().map_err(|e| picture_error(path, e))?;
+    let mut decoder = limited(reader).into_decoder().map_err(|e| picture_error(path, e))?;
+    // A broken note about the orientation is no reason to refuse the picture.
+    let orientation = if upright { decoder.orientation().ok() } else { None };
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|e| picture_error(path, e))?;
+    if let Some(orientation) = orientation {
+        decoded.apply_orientation(orientation);
+    }
     let rgb = match decoded {
         DynamicImage::ImageRgb8(rgb) => rgb,
         other if other.color().has_alpha() => over_backdrop(other),

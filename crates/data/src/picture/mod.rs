@@ -5,7 +5,7 @@ mod decode;
 mod resize;
 
 pub use color::{ColorChange, JitterConfig};
-pub use decode::{decode, dimensions};
+pub use decode::{decode, decode_upright, dimensions};
 pub use resize::{CropBox, ResizeRule};
 
 /// A picture of 8-bit RGB pixels.

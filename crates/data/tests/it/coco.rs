@@ -129,7 +129,7 @@ fn a_folder_stands_for_the_one_file_in_it() {
     folder.file("empty/readme.txt", "nothing");
     let error = Dataset::read(&folder.path().join("empty"), None).unwrap_err();
     assert!(
-        matches!(&error, DataError::UnknownFormat { known, .. } if known == "yolo, openimages, lvis, coco"),
+        matches!(&error, DataError::UnknownFormat { known, .. } if known == "yolo, openimages, roboflow, lvis-v0.5, lvis, coco"),
         "{error}"
     );
 }
@@ -153,7 +153,7 @@ fn every_format_has_a_name_of_its_own_and_keeps_off_other_files() {
     let folder = Folder::new();
     let other = Peek::at(&folder.file("picture.jpg", b"\xff\xd8\xff\xe0 \"frequency\"")).unwrap();
     for (i, format) in FORMATS.iter().enumerate() {
-        assert!(format.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+        assert!(format.name().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)));
         assert!(FORMATS[..i].iter().all(|f| f.name() != format.name()));
         assert!(!format.detects(&other), "{} takes a picture for a data set", format.name());
         let error = format.read(&folder.path().join("gone"), &ReadConfig::default()).unwrap_err();

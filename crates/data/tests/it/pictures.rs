@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use equipoise_data::{
     DataError, Picture,
-    picture::{CropBox, decode, dimensions},
+    picture::{CropBox, decode, decode_upright, dimensions},
 };
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, RgbaImage};
 use proptest::prelude::*;
@@ -32,6 +32,29 @@ fn every_kind_of_pixel_becomes_rgb() {
     assert_eq!(png(half.into()).pixels(), [128, 128, 128, 255, 0, 100, 192, 64, 128]);
     let grey_alpha = ImageBuffer::<LumaA<u8>, _>::from_pixel(1, 1, LumaA([50, 0]));
     assert_eq!(png(grey_alpha.into()).pixels(), [128; 3]);
+}
+
+/// A JPEG with an orientation in its EXIF.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let tiff = [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", &[orientation, 0, 0, 0][..], &[0; 4]].concat();
+    let length = (2 + 6 + tiff.len() as u16).to_be_bytes();
+    [&jpeg[..2], &[0xff, 0xe1], &length, b"Exif\0\0", &tiff, &jpeg[2..]].concat()
+}
+
+#[test]
+fn exif_turns_a_picture_where_it_is_asked_for() {
+    let folder = Folder::new();
+    let half = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 0 } else { 250 }; 3]));
+    let jpeg = encoded(half, ImageFormat::Jpeg);
+    let path = folder.file("turned.jpg", with_orientation(&jpeg, 6));
+    let (stored, upright) = (decode(&path).unwrap(), decode_upright(&path).unwrap());
+    assert_eq!([stored.width(), stored.height()], [32, 16]);
+    assert_eq!([upright.width(), upright.height()], [16, 32]);
+    // A quarter turn to the right: what was left is above.
+    assert!(upright.rows().next().unwrap()[0] < 20 && upright.rows().last().unwrap()[0] > 230);
+    for (name, bytes) in [("plain.jpg", jpeg.clone()), ("odd.jpg", with_orientation(&jpeg, 99))] {
+        assert_eq!(decode_upright(&folder.file(name, &bytes)).unwrap(), decode(&folder.file(name, &bytes)).unwrap());
+    }
 }
 
 #[test]

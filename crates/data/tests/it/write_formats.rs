@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use equipoise_data::{
     Category, CategoryId, Counts, DataError, Dataset, FORMATS, Group, GroupThresholds, ImageId, ImageRecord, Lost,
-    Object, WriteConfig, write, write_with, write_yolo,
+    Object, WriteConfig, format_name, write, write_splits, write_with,
 };
 use proptest::prelude::*;
 
@@ -82,6 +82,13 @@ fn datasets() -> impl Strategy<Value = Dataset> {
     })
 }
 
+/// Takes away what COCO has no field for.
+fn leave_to_coco(data: &mut Dataset) {
+    data.federated = false;
+    data.images.iter_mut().for_each(|image| (image.negative, image.not_exhaustive) = Default::default());
+    count(data);
+}
+
 /// Draws the pictures of `data` into `folder`.
 fn draw(folder: &Folder, data: &mut Dataset) {
     for image in &mut data.images {
@@ -102,24 +109,44 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
-    fn lvis_gives_back_everything(mut data in datasets()) {
+    fn both_versions_of_lvis_give_back_everything(mut data in datasets(), of_coco in any::<bool>()) {
         let folder = Folder::new();
-        data.images.iter_mut().for_each(|image| image.path = folder.path().join("some/where").join(&image.path));
-        let (found, lost) = there_and_back(&data, "lvis", &folder.path().join("out.json"));
-        prop_assert_eq!(found, data);
-        prop_assert!(lost.is_empty(), "{:?}", lost);
+        for image in &mut data.images {
+            let picture = if of_coco { format!("train2017/{:012}.jpg", image.id.0) } else { image.path.display().to_string() };
+            image.path = folder.path().join("some/where").join(picture);
+        }
+        for version in ["lvis", "lvis-v0.5"] {
+            // Beside the pictures, above them, and far from them: the pictures need not exist.
+            for to in ["some/where", "", "some/other"] {
+                let to = folder.path().join(to);
+                fs::create_dir_all(&to).unwrap();
+                let (found, lost) = there_and_back(&data, version, &to.join("out.json"));
+                prop_assert_eq!(&found, &data, "{} in {}", version, to.display());
+                prop_assert!(lost.is_empty(), "{:?}", lost);
+            }
+        }
     }
 
     #[test]
     fn coco_gives_back_what_is_not_federated(mut data in datasets()) {
         let folder = Folder::new();
-        data.federated = false;
-        for image in &mut data.images {
-            (image.negative, image.not_exhaustive) = Default::default();
-            image.path = folder.path().join("../elsewhere").join(&image.path);
-        }
-        count(&mut data);
+        leave_to_coco(&mut data);
+        data.images.iter_mut().for_each(|image| image.path = folder.path().join("../elsewhere").join(&image.path));
         let (found, lost) = there_and_back(&data, "coco", &folder.path().join("out.json"));
+        prop_assert_eq!(found, data);
+        prop_assert!(lost.is_empty(), "{:?}", lost);
+    }
+
+    #[test]
+    fn roboflow_gives_back_what_coco_does(mut data in datasets()) {
+        let folder = Folder::new();
+        leave_to_coco(&mut data);
+        draw(&folder, &mut data);
+        let (mut found, lost) = there_and_back(&data, "roboflow", &folder.path().join("out"));
+        for image in &mut found.images {
+            prop_assert!(image.path.starts_with(folder.path().join("out/train")) && image.path.is_file());
+            image.path = folder.path().join("pictures").join(image.path.file_name().unwrap());
+        }
         prop_assert_eq!(found, data);
         prop_assert!(lost.is_empty(), "{:?}", lost);
     }
@@ -308,16 +335,71 @@ fn several_splits_make_one_set_when_their_classes_are_the_same() {
         data
     });
     let to = folder.path().join("out");
-    write_yolo(&[("train", &train), ("val", &val)], &to, &WriteConfig::default()).unwrap();
-    for (split, name) in [("train", "t.png"), ("val", "v.png")] {
-        let found = Dataset::read_split(&to, None, split).unwrap();
-        assert!(found.images.len() == 1 && found.images[0].path.ends_with(name));
+    let both = [("train", &train), ("val", &val)];
+    for format in ["yolo", "roboflow"] {
+        write_splits(&both, format, &to.join(format), &WriteConfig::default()).unwrap();
+        for (split, name) in [("train", "t.png"), ("val", "v.png")] {
+            let found = Dataset::read_split(&to.join(format), None, split).unwrap();
+            assert!(found.images.len() == 1 && found.images[0].path.ends_with(name));
+        }
+    }
+    for format in ["coco", "lvis", "lvis-v0.5", "openimages"] {
+        let error = write_splits(&both, format, &to.join(format), &WriteConfig::default()).unwrap_err();
+        assert!(matches!(error, DataError::OneSplit { .. }) && !to.join(format).exists(), "{error}");
     }
     let other = dataset(3, &[]);
     let refuse = |splits: &[(&str, &Dataset)]| {
-        write_yolo(splits, &folder.path().join("no"), &WriteConfig::default()).unwrap_err()
+        write_splits(splits, "yolo", &folder.path().join("no"), &WriteConfig::default()).unwrap_err()
     };
     assert!(matches!(refuse(&[("train", &train), ("val", &other)]), DataError::ClassMismatch { .. }));
     assert!(matches!(refuse(&[("train", &train), ("train", &val)]), DataError::Option { option: "split", .. }));
     assert!(matches!(refuse(&[("../x", &train)]), DataError::Option { option: "split", .. }));
+}
+
+#[test]
+fn each_version_of_lvis_names_pictures_as_its_programs_look_for_them() {
+    let folder = Folder::new();
+    let mut data = dataset(1, &[&[0], &[0]]);
+    data.images[0].path = folder.path().join("coco/val2017/000000000139.jpg");
+    data.images[1].path = folder.path().join("coco/val2017/139.jpg");
+    for (version, url) in
+        [("lvis", Some("http://images.cocodataset.org/val2017/000000000139.jpg")), ("lvis-v0.5", None)]
+    {
+        let to = folder.file(&format!("coco/{version}.json"), "");
+        write(&data, version, &to).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&to).unwrap()).unwrap();
+        let names = ["val2017/000000000139.jpg", "val2017/139.jpg"];
+        for (image, (name, url)) in json["images"].as_array().unwrap().iter().zip(names.iter().zip([url, None])) {
+            assert_eq!(image["file_name"], *name);
+            assert_eq!(image.get("coco_url").and_then(|url| url.as_str()), url, "{name} is not COCO's");
+        }
+        for field in ["frequency", "image_count", "instance_count", "synset", "synonyms", "def", "name"] {
+            assert!(json["categories"][0].get(field).is_some(), "{field}");
+        }
+    }
+}
+
+#[test]
+fn an_export_of_roboflow_has_a_folder_for_each_split_and_names_what_is_lost() {
+    let folder = Folder::new();
+    let data = rich(&folder);
+    let to = folder.path().join("out");
+    let lost = write(&data, "roboflow", &to).unwrap();
+    let found: Vec<_> = lost.iter().map(|lost| lost.what).collect();
+    let expected =
+        ["images with lists of the classes judged there", "categories with a group or counts from elsewhere"];
+    assert_eq!(found, expected);
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(to.join("train/_annotations.coco.json")).unwrap()).unwrap();
+    assert_eq!(json["categories"][0]["supercategory"], "objects");
+    assert!(
+        json["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|i| to.join("train").join(i["file_name"].as_str().unwrap()).is_file())
+    );
+    assert_eq!(format_name(&to).unwrap(), "roboflow");
+    let error = Dataset::read_validation(&to, None).unwrap_err();
+    assert!(matches!(&error, DataError::NoSplit { known, .. } if known == "`train`"), "{error}");
 }

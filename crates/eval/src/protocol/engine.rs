@@ -248,20 +248,11 @@ fn categories(truth: &Dataset) -> Vec<hotcoco::Category> {
         supercategory: None,
         skeleton: None,
         keypoints: None,
-        frequency: Some(letter(category.group).to_string()),
+        frequency: Some(category.group.letter().to_string()),
         isthing: None,
         extra: Default::default(),
     };
     truth.categories.iter().map(category).collect()
-}
-
-/// The letter that LVIS writes for a group.
-fn letter(group: Group) -> &'static str {
-    match group {
-        Group::Rare => "r",
-        Group::Common => "c",
-        Group::Frequent => "f",
-    }
 }
 
 fn engine_objects(rules: Rules, case: &Case, images: Range<usize>) -> Vec<hotcoco::Annotation> {

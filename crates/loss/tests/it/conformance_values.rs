@@ -250,6 +250,19 @@ fn saturated_logits_stay_finite() {
     }
 }
 
+/// A margin on a logit of 3000, or thirty times such a logit, must not lose the digits that decide between two columns.
+#[test]
+fn margins_on_large_logits_keep_their_digits() {
+    for (variant, loss) in losses(CLASSES) {
+        let mut batch = batch(&*loss, 13, 30, Extras::default());
+        // Exact in f32.
+        batch.logits.iter_mut().for_each(|z| *z = 3000.0 + (*z * 64.0).round() / 1024.0);
+        let expected = loss.step_f64(&batch.logits, &batch.targets(), &batch.ledger).gradient;
+        let size = expected.iter().fold(1.0f64, |size, value| size.max(value.abs()));
+        assert_close(&variant.name, &values(&step(&*loss, &batch).gradient), &expected, 2e-6 * size);
+    }
+}
+
 /// Sums of tiny gradients are what a rare class lives on: they must keep their relative precision in float32.
 #[test]
 fn gradients_of_confident_rows_are_not_rounded_away() {

@@ -404,7 +404,7 @@ fn a_passive_eqlv2_only_records() {
 #[test]
 fn losses_say_which_head_and_classifier_they_want() {
     let card = |name: &str| registry::find(name).unwrap().card.clone();
-    for dense in ["efl", "eqfl", "focal"] {
+    for dense in ["efl", "eqfl"] {
         assert_eq!(card(dense).heads, [Head::Dense], "{dense}");
         assert!(card(dense).heads_text().contains("one-stage"));
     }

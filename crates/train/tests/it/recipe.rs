@@ -116,3 +116,16 @@ fn an_unknown_loss_or_option_is_known_when_it_is_built() {
     let error = parse("", &["loss.gama=3"]).unwrap().loss.build(&TrainingFacts::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `gamma`"), "{error}");
 }
+
+/// The recipes in the repository are whole: a key that is gone would be found by whoever repeats an experiment.
+#[test]
+fn recipes_of_the_repository_are_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let mut read = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        Recipe::read(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+        read += 1;
+    }
+    assert!(read >= 2);
+}

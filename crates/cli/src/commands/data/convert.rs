@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use equipoise_data::{Dataset, FORMATS, Hierarchy, WriteConfig, format_name, write_with, write_yolo};
+use equipoise_data::{Dataset, FORMATS, Hierarchy, WriteConfig, format_name, write_splits, write_with};
 
 use super::{NOT_COPIED, SetArgs};
 use crate::Outcome;
@@ -16,16 +16,16 @@ use crate::output::print;
 pub struct Args {
     #[command(flatten)]
     set: SetArgs,
-    /// Validation annotations, for yolo, whose folder holds both
+    /// Validation annotations, for yolo and roboflow, whose folder holds both
     #[arg(long, value_name = "PATH")]
     val: Option<PathBuf>,
     /// Split to read, of a data set whose file names several [default: train]
     #[arg(long, value_name = "NAME", conflicts_with = "val")]
     split: Option<String>,
-    /// Format to write: coco, lvis, yolo or openimages
+    /// Format to write: coco, lvis (version 1, for which pictures of COCO also get a `coco_url`), lvis-v0.5, yolo, openimages or roboflow
     #[arg(long, value_name = "NAME")]
     to: String,
-    /// New file, or new folder for yolo and openimages
+    /// New file, or new folder for yolo, openimages and roboflow
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// Class hierarchy of Open Images, JSON: a box also becomes one of every class above its own, as in the challenge
@@ -43,7 +43,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let known = FORMATS.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
         anyhow::bail!("unknown format `{}`; known: {known}", args.to);
     }
-    if args.val.is_some() && args.to != "yolo" {
+    let holds_splits = ["yolo", "roboflow"].contains(&args.to.as_str());
+    if args.val.is_some() && !holds_splits {
         anyhow::bail!("a {} file holds one split; write the validation set by a command of its own", args.to);
     }
     let images = args.set.images.as_deref();
@@ -68,7 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             let val = Dataset::read_validation(path, None)?;
             note_found(path, &val);
             warn(&val);
-            write_yolo(&[("train", &dataset), ("val", &val)], &args.out, &config)?
+            write_splits(&[("train", &dataset), ("val", &val)], &args.to, &args.out, &config)?
         }
         None => write_with(&dataset, &args.to, &args.out, &config)?,
     };
@@ -84,9 +85,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     for lost in &lost {
         text += &format!("lost  {lost}\n");
     }
-    if args.to == "yolo" && args.val.is_none() {
-        text +=
-            "note  data.yaml names no `val`, which other programs ask for: write both sets at once with --val PATH\n";
+    if holds_splits && args.val.is_none() {
+        text += "note  there is no validation set in it, which other programs ask for: write both sets at once with --val PATH\n";
     }
     print(&text)?;
     Ok(Outcome::Fine)

@@ -28,7 +28,7 @@ pub struct Args {
     /// Leave the pictures unread: much faster, and blind to those that are missing, damaged, of another size or there twice
     #[arg(long)]
     no_pictures: bool,
-    /// Write a repaired copy to this new file, or new folder for yolo and openimages, without key points and fields of other programs.
+    /// Write a repaired copy to this new file, or new folder for yolo, openimages and roboflow, without key points and fields of other programs.
     /// What needs a decision stays and is listed
     #[arg(long, value_name = "OUT", conflicts_with = "val")]
     fix: Option<PathBuf>,

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use equipoise_data::{Category, ClassList, Dataset, Group, ImageId, ImageRecord, picture};
+use equipoise_data::{Category, ClassList, Dataset, GroupThresholds, ImageId, ImageRecord, picture};
 use rayon::prelude::*;
 use serde::Serialize;
 
 const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 
-/// The pictures under `paths`, numbered from 1, with the classes of a checkpoint and no objects.
-pub fn unlabelled(paths: &[PathBuf], classes: &ClassList) -> anyhow::Result<Dataset> {
+/// The pictures under `paths`, numbered from 1, with the classes of a checkpoint and no objects. `counts` are the training images of each class.
+pub fn unlabelled(paths: &[PathBuf], classes: &ClassList, counts: &[u64]) -> anyhow::Result<Dataset> {
     let mut files = Vec::new();
-    for path in paths {
+    for path in &expanded(paths)? {
         let before = files.len();
         collect(path, &mut files)?;
         if files.len() == before {
@@ -29,20 +29,39 @@ pub fn unlabelled(paths: &[PathBuf], classes: &ClassList) -> anyhow::Result<Data
         negative: vec![],
         not_exhaustive: vec![],
     };
-    let category = |(id, name): (&_, &String)| Category {
-        id: *id,
-        name: name.clone(),
-        group: Group::Rare,
-        images: 0,
-        instances: 0,
+    let thresholds = GroupThresholds::default();
+    let category = |(class, (id, name)): (usize, (&_, &String))| {
+        let images = counts.get(class).copied().unwrap_or(0);
+        Category { id: *id, name: name.clone(), group: thresholds.group(images), images, instances: 0 }
     };
     Ok(Dataset {
         source: paths.first().cloned().unwrap_or_default(),
-        categories: classes.ids.iter().zip(&classes.names).map(category).collect(),
+        categories: classes.ids.iter().zip(&classes.names).enumerate().map(category).collect(),
         images: files.into_iter().enumerate().map(record).collect(),
         federated: false,
         warnings: vec![],
     })
+}
+
+/// Patterns such as `photos/*.jpg`, which some shells hand over as they are, as the paths that they stand for.
+fn expanded(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let text = path.to_string_lossy();
+        if path.exists() || !text.contains(['*', '?', '[']) {
+            all.push(path.clone());
+            continue;
+        }
+        let found = glob::glob(&text).with_context(|| format!("`{text}` is no pattern of paths"))?;
+        let before = all.len();
+        for path in found {
+            all.push(path?);
+        }
+        if all.len() == before {
+            bail!("nothing is called `{text}`");
+        }
+    }
+    Ok(all)
 }
 
 /// A file as it is; a folder's pictures and those of its subfolders, by name.
@@ -73,11 +92,12 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When no picture is left.
-pub fn keep_readable(dataset: &mut Dataset) -> anyhow::Result<()> {
+pub fn keep_readable(dataset: &mut Dataset, upright: bool) -> anyhow::Result<()> {
+    let decode = decoder(upright);
     let sizes: Vec<_> = dataset
         .images
         .par_iter()
-        .map(|image| picture::decode(&image.path).map(|picture| (picture.width(), picture.height())))
+        .map(|image| decode(&image.path).map(|picture| (picture.width(), picture.height())))
         .collect();
     let (mut kept, mut last) = (Vec::new(), None);
     for (mut image, size) in std::mem::take(&mut dataset.images).into_iter().zip(sizes) {
@@ -101,6 +121,11 @@ pub fn keep_readable(dataset: &mut Dataset) -> anyhow::Result<()> {
         _ if dataset.images.is_empty() => bail!("`{}` has no pictures", dataset.source.display()),
         _ => Ok(()),
     }
+}
+
+/// Reads a picture as it is stored, or as viewers show it.
+pub fn decoder(upright: bool) -> fn(&Path) -> equipoise_data::Result<picture::Picture> {
+    if upright { picture::decode_upright } else { picture::decode }
 }
 
 /// Names of the annotated pictures: that of the picture, with its id where two have the same.

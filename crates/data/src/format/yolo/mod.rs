@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub(crate) use self::outline::yolo_outlines;
-pub use self::write::write_yolo;
 use self::{
     config::DataYaml,
     labels::{Rows, read_labels, to_pixels},
     pictures::{label_file, pictures_of},
+    write::write_yolo,
 };
 use super::{
     Format, Peek, ReadConfig,
@@ -84,6 +84,10 @@ impl Format for Yolo {
 
     fn write(&self, dataset: &Dataset, to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
         write_yolo(&[(TRAINING, dataset)], to, config)
+    }
+
+    fn write_splits(&self, splits: &[(&str, &Dataset)], to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
+        write_yolo(splits, to, config)
     }
 }
 

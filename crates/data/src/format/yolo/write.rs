@@ -3,7 +3,7 @@
 //! Trap: programs for YOLO find the labels of a picture by its path alone, so a list of pictures that lie elsewhere would get the labels
 //! from there, or none. The pictures must be in the folder, if only as links.
 
-use std::{collections::HashSet, fmt::Write as _, fs, io, path::Path};
+use std::{fmt::Write as _, fs, io, path::Path};
 
 use super::{
     labels::{corners_of, to_pixels},
@@ -11,7 +11,7 @@ use super::{
     pictures::is_picture,
 };
 use crate::{
-    ClassList, DataError, Dataset, ImageRecord, Lost, Object, Result, WriteConfig,
+    Dataset, ImageRecord, Lost, Object, Result, WriteConfig,
     format::{
         boxes::box_area,
         folder::{file_names, new_folder, place, written},
@@ -20,34 +20,19 @@ use crate::{
     mask::{CarriedMasks, Outline},
 };
 
-/// Splits that a `data.yaml` can name.
-const SPLITS: [&str; 3] = ["train", "val", "test"];
-
 /// Digits after the point of a coordinate; more when the box does not come back from these.
 pub const DIGITS: usize = 6;
 
-/// Writes data sets with the same classes as the splits ("train", "val", "test") of one YOLO data set, in the new folder `to`.
+/// Writes data sets with the same classes as the splits of one YOLO data set, in the new folder `to`.
 ///
 /// Crowd regions are left out: YOLO would train on them as objects. With [`WriteConfig::masks`] an object with polygons becomes one outline:
 /// several are joined by lines of no width, and corners are moved onto the box, by a pixel at most. Run lengths, and polygons that end
 /// further from the box, are named as lost, and the box is written.
 ///
 /// # Errors
-/// Those of reading masks, when they are asked for; [`DataError::Option`] for another or repeated split, [`DataError::ClassMismatch`], [`DataError::Occupied`] when `to` is a file or a
-/// folder that is not empty, [`DataError::Io`] when a picture is missing or something cannot be written. Nothing is left then.
+/// Those of reading masks, when they are asked for; [`DataError::Occupied`](crate::DataError::Occupied) when `to` is a file or a folder
+/// that is not empty, [`DataError::Io`](crate::DataError::Io) when a picture is missing or something cannot be written. Nothing is left then.
 pub fn write_yolo(splits: &[(&str, &Dataset)], to: &Path, config: &WriteConfig) -> Result<Vec<Lost>> {
-    let mut seen = HashSet::new();
-    for (name, dataset) in splits {
-        if !SPLITS.contains(name) || !seen.insert(name) {
-            let expected = "`train`, `val` or `test`, each once".into();
-            return Err(DataError::Option { option: "split", got: format!("`{name}`"), expected });
-        }
-        let first = splits[0].1;
-        if let Some(difference) = ClassList::of(first).difference(&ClassList::of(dataset)) {
-            let (first, second) = (first.source.clone(), dataset.source.clone());
-            return Err(DataError::ClassMismatch { first, second, difference });
-        }
-    }
     new_folder(to, |folder| fill(folder, splits, config))
 }
 
