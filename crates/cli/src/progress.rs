@@ -115,9 +115,11 @@ impl Task {
             report.losses.iter().filter(|(name, _)| name.starts_with(part)).map(|(_, value)| value).sum()
         };
         let mut parts = format!("cls {:.3} box {:.3}", sum("classification"), sum("box"));
-        // A detector of one stage has no proposals.
-        if report.losses.iter().any(|(name, _)| name.starts_with("rpn")) {
-            parts += &format!(" rpn {:.3}", sum("rpn"));
+        // A detector of one stage has no proposals, and few learn masks.
+        for part in ["rpn", "mask"] {
+            if report.losses.iter().any(|(name, _)| name.starts_with(part)) {
+                parts += &format!(" {part} {:.3}", sum(part));
+            }
         }
         let message = |rate: f64| format!("loss {:.3} ({parts}) {rate:.1} it/s", report.loss());
         self.advance(report.step, message);
