@@ -23,9 +23,10 @@ impl DeviceArgs {
             "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[cfg(feature = "cuda")]
             "cuda" => Ok(Device::cuda(0)),
-            "wgpu" | "cuda" => {
-                bail!("this program was built without `{0}`; build it anew with `--features {0}`", self.device)
-            }
+            #[cfg(not(feature = "wgpu"))]
+            "wgpu" => bail!("this program was built without `wgpu`; build it anew with `--features wgpu`"),
+            #[cfg(not(feature = "cuda"))]
+            "cuda" => bail!("this program was built without `cuda`; build it anew with `--features cuda`"),
             other => bail!("unknown device `{other}`; known: cpu, wgpu, cuda"),
         }
     }
