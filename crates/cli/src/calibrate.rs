@@ -1,6 +1,5 @@
 //! Calibration of a trained detector: which parameter serves the tail, tried on training pictures, as NorCal and LogN were published.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -10,7 +9,7 @@ use equipoise_eval::protocol::protocol;
 use equipoise_eval::record::Metrics;
 use equipoise_loss::calibration::{Calibration, logit_adjustment, logn, norcal, tau_norm};
 use equipoise_loss::{ClassLoss, Classifier};
-use equipoise_train::{Checkpoint, RowStatistics};
+use equipoise_train::{Checkpoint, RowStatistics, classifier};
 
 use crate::progress::Progress;
 use crate::scoring::Model;
@@ -182,18 +181,13 @@ impl Calibrator<'_> {
     /// Weights `[D, C]` and bias `[C]` of the classifier.
     fn classifier(&self) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
         let weights = self.checkpoint.clone().scored_weights();
-        let values = |name: &str| {
-            weights.get(name).map(|weight| weight.values.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>())
-        };
-        let (Some(mut matrix), Some(mut bias)) =
-            (values("roi_head.classifier.weight"), values("roi_head.classifier.bias"))
-        else {
+        let Ok([mut matrix, mut bias]) = classifier(&weights) else {
             bail!("tau-norm needs the classifier of a two-stage detector, and this one has none");
         };
-        if let Some(scales) = values("roi_head.scales") {
-            let columns = scales.len();
-            matrix.iter_mut().enumerate().for_each(|(at, value)| *value *= scales[at % columns]);
-            bias.iter_mut().zip(&scales).for_each(|(value, scale)| *value *= scale);
+        if let Some(scales) = weights.get("roi_head.scales") {
+            let scale = |at: usize| f64::from(scales.values[at % scales.values.len()]);
+            matrix.iter_mut().enumerate().for_each(|(at, value)| *value *= scale(at));
+            bias.iter_mut().enumerate().for_each(|(at, value)| *value *= scale(at));
         }
         Ok((matrix, bias))
     }
@@ -219,14 +213,6 @@ pub fn title(calibration: &Calibration) -> String {
         Some(parameter) => format!("{}={parameter}", calibration.method),
         None => calibration.method.clone(),
     }
-}
-
-/// Writes what was decided into the checkpoint that a run predicts with.
-///
-/// # Errors
-/// When it cannot be written; the old one is then intact.
-pub fn store(checkpoint: &Checkpoint, dir: &Path) -> anyhow::Result<()> {
-    Ok(checkpoint.write(dir)?)
 }
 
 /// Prior of every column: the share of foreground rows by the objects of each class in the whole set, and the rest, background.

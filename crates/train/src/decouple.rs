@@ -18,9 +18,9 @@ use equipoise_loss::calibration::tau_norm;
 use equipoise_loss::{ClassLoss, Classifier};
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::{CLASSIFIER, classifier, rescale_classifier};
 use crate::{Recipe, Result, TrainError};
 
-const CLASSIFIER: &str = "roi_head.classifier.";
 const SCALES: &str = "roi_head.scales";
 
 /// The second stage of a decoupled training.
@@ -143,22 +143,9 @@ impl Decouple {
         if loss.classifier() != Classifier::Linear {
             return Err(wrong(format!("the classifier of `{}` is of length 1 already", loss.card().name)));
         }
-        let [weight, bias] = [format!("{CLASSIFIER}weight"), format!("{CLASSIFIER}bias")];
-        let f64s = |name: &str| {
-            let weight = weights.get(name).ok_or_else(|| wrong(format!("the run has no `{name}`")))?;
-            Ok::<_, TrainError>(weight.values.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>())
-        };
-        let normed = tau_norm(&f64s(&weight)?, &f64s(&bias)?, num_classes, self.tau)?;
-        let columns = normed.scale().len();
-        for (name, shift) in [(weight, None), (bias, Some(normed.shift()))] {
-            let values = &mut weights.get_mut(&name).expect("it was just read").values;
-            for (at, value) in values.iter_mut().enumerate() {
-                let column = at % columns;
-                let shift = shift.map_or(0.0, |shift| shift[column]);
-                *value = (f64::from(*value) * normed.scale()[column] + shift) as f32;
-            }
-        }
-        Ok(())
+        let [matrix, bias] = classifier(weights).map_err(wrong)?;
+        let normed = tau_norm(&matrix, &bias, num_classes, self.tau)?;
+        rescale_classifier(weights, normed.scale(), normed.shift()).map_err(wrong)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod average;
 mod checkpoint;
+mod classifier;
 mod decouple;
 mod error;
 pub mod initial_weights;
@@ -18,6 +19,7 @@ mod trainer;
 mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointState, DataMark, is_checkpoint};
+pub use classifier::{classifier, rescale_classifier};
 pub use decouple::{Decouple, DecoupleMethod};
 pub use error::{Result, TrainError};
 pub use known_weights::{KNOWN_WEIGHTS, KnownWeights};

@@ -12,7 +12,7 @@ use equipoise_eval::write_detections;
 use equipoise_train::Checkpoint;
 use serde::Serialize;
 
-use crate::calibrate::{Asked, Calibrator, Chosen, store, title};
+use crate::calibrate::{Asked, Calibrator, Chosen, title};
 use crate::device::DeviceArgs;
 use crate::progress::Progress;
 use crate::run_data::RunData;
@@ -172,7 +172,7 @@ pub fn keep(run: &Path, calibrated: Option<&Calibrated>, thresholds: Option<&Thr
     if let Some(thresholds) = thresholds {
         checkpoint.state.thresholds = Some(thresholds.clone());
     }
-    store(&checkpoint, &dir)
+    Ok(checkpoint.write(&dir)?)
 }
 
 /// Reads a precision above 0 and up to 1.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use equipoise_data::{IMAGENET_MEAN, IMAGENET_STD, write_atomically};
 use equipoise_detect::DetectorConfig;
 use equipoise_detect::onnx::to_onnx;
 use equipoise_detect::weights::{Weights, to_safetensors};
 use equipoise_loss::{ClassLoss, Classifier};
-use equipoise_train::Checkpoint;
+use equipoise_train::{Checkpoint, rescale_classifier};
 
 use crate::Outcome;
 use crate::output::print;
@@ -65,14 +65,7 @@ fn fold(weights: &mut Weights, loss: &dyn ClassLoss, scale: &[f64], shift: &[f64
             "--format onnx: the calibration of a classifier by cosines cannot be written; take it out with `eval --calibrate none --store`"
         );
     }
-    for (name, shift) in [("roi_head.classifier.weight", None), ("roi_head.classifier.bias", Some(shift))] {
-        let weight = weights.get_mut(name).with_context(|| format!("the run has no `{name}`"))?;
-        for (at, value) in weight.values.iter_mut().enumerate() {
-            let column = at % scale.len();
-            *value = (f64::from(*value) * scale[column] + shift.map_or(0.0, |shift| shift[column])) as f32;
-        }
-    }
-    Ok(())
+    rescale_classifier(weights, scale, shift).map_err(|reason| anyhow!(reason))
 }
 
 fn onnx(
