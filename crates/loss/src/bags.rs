@@ -10,6 +10,8 @@
 //! Columns here: classes `0..K`, background `K`, then "others" of the four groups and of the background group. The authors' code
 //! (`FishYuLi/BalancedGroupSoftmax`; `tztztztztz/eqlv2`, `group_softmax.py`) orders them group by group, and draws unseeded.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,7 @@ use crate::class_loss::rows_f64;
 use crate::registry::Registered;
 use crate::softmaxes::{Group, Softmaxes};
 use crate::{
-    Card, ClassLoss, ClassTargets, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts, draws,
+    Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts, draws,
     sigmoid, softmax,
 };
 
@@ -218,10 +220,6 @@ impl ClassLoss for Bags {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1 + GROUPS
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1 + GROUPS]
     }
@@ -234,24 +232,25 @@ impl ClassLoss for Bags {
         1.0
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.terms_by(logits, targets, &self.weights(targets, ledger))
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.step_by(logits, targets, &self.weights(targets, ledger))
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        let group = |((group, columns), weights): ((usize, Vec<usize>), Vec<f64>)| {
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        let weights = Arc::new(self.weights(targets, ledger));
+        let group = |(group, columns): (usize, Vec<usize>)| {
             let mut place = vec![0; self.group.len() + 1 + GROUPS];
             columns.iter().enumerate().for_each(|(at, column)| place[*column] = at);
-            let wanted =
-                move |row: usize| (weights[row] > 0.0).then(|| (place[self.wanted(targets, row, group)], weights[row]));
+            let weights = weights.clone();
+            let wanted = move |row: usize| {
+                let weight = weights[group][row];
+                (weight > 0.0).then(|| (place[self.wanted(targets, row, group)], weight))
+            };
             Group { columns, wanted: Box::new(wanted), shift: None }
         };
-        let groups = self.columns().into_iter().enumerate().zip(self.weights(targets, ledger)).map(group).collect();
-        Some(Pass::Softmaxes(Softmaxes { groups }))
+        let groups = self.columns().into_iter().enumerate().map(group).collect();
+        let of_terms = weights.clone();
+        Form::Softmaxes(Softmaxes {
+            groups,
+            terms: Box::new(move |logits| self.terms_by(logits, targets, &of_terms)),
+            step_f64: Box::new(move |logits| self.step_by(logits, targets, &weights)),
+        })
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

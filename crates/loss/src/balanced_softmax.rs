@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`BalancedSoftmax`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,10 +90,6 @@ impl ClassLoss for BalancedSoftmax {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1]
     }
@@ -102,16 +98,8 @@ impl ClassLoss for BalancedSoftmax {
         Some(self.log_counts.len() - 1)
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.shifted().terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.shifted().step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(self.shifted()))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(self.shifted())
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

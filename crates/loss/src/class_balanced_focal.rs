@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::class_balanced::{balanced_weights, row_weights};
 use crate::focal_terms::FocalTerms;
 use crate::registry::Registered;
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts, sigmoid};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts, sigmoid};
 
 /// Options of [`ClassBalancedFocal`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,10 +97,6 @@ impl ClassLoss for ClassBalancedFocal {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         sigmoid::bias(num_classes, self.config.prior, None)
     }
@@ -113,16 +109,8 @@ impl ClassLoss for ClassBalancedFocal {
         targets.foreground_rows().max(1) as f64
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.rows(targets).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.rows(targets).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Focal(self.rows(targets)))
+    fn form<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Focal(self.rows(targets))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

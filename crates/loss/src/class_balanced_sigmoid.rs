@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::class_balanced::{balanced_weights, row_weights};
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`ClassBalancedSigmoid`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,10 +92,6 @@ impl ClassLoss for ClassBalancedSigmoid {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         sigmoid::bias(num_classes, self.config.prior, None)
     }
@@ -104,16 +100,8 @@ impl ClassLoss for ClassBalancedSigmoid {
         Some(self.weights.len())
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.rows(targets).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.rows(targets).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Sigmoids(self.rows(targets)))
+    fn form<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Sigmoids(self.rows(targets))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::class_balanced::{balanced_weights, row_weights, sum_of_weights};
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`ClassBalancedSoftmax`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,10 +87,6 @@ impl ClassLoss for ClassBalancedSoftmax {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1]
     }
@@ -103,16 +99,8 @@ impl ClassLoss for ClassBalancedSoftmax {
         sum_of_weights(&self.weights, self.config.background_weight, targets)
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.rows(targets).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.rows(targets).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(self.rows(targets)))
+    fn form<'a>(&'a self, targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(self.rows(targets))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

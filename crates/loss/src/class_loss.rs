@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 
-use crate::pass::{self, Pass, Passed};
+use crate::form::Form;
+use crate::pass::{self, Passed};
 use crate::{Card, ClassTargets, Computed, GradientLedger, LedgerDelta, LossError, MemorySpec, Result, Values};
 
 /// Value, gradient and ledger sums of one batch.
@@ -52,11 +53,16 @@ pub trait ClassLoss: Debug + Send + Sync {
     /// What a reader needs to choose it.
     fn card(&self) -> Card;
 
-    /// Logit channels `C` for `num_classes` foreground classes `K`.
-    fn channels(&self, num_classes: usize) -> usize;
-
-    /// Initial bias of the classifier, `[C]`.
+    /// Initial bias of the classifier for `num_classes` foreground classes `K`, `[C]`.
     fn bias_init(&self, num_classes: usize) -> Vec<f32>;
+
+    /// Logit channels `C`: one for each number of [`ClassLoss::bias_init`].
+    fn channels(&self, num_classes: usize) -> usize {
+        self.bias_init(num_classes).len()
+    }
+
+    /// The loss of a batch, with the constants that this step has of ledger, counts and draws.
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a>;
 
     /// The layer that its logits come from.
     fn classifier(&self) -> Classifier {
@@ -90,13 +96,15 @@ pub trait ClassLoss: Debug + Send + Sync {
     ///
     /// # Shapes
     /// `logits` `[R, C]` in f32 → `[R, C]`
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2>;
+    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
+        self.form(targets, ledger).terms(logits, targets)
+    }
 
-    /// The loss as one fused pass over the logits on the CPU; `None` where only [`ClassLoss::terms`] can tell it.
+    /// [`ClassLoss::form`] for one fused pass over the logits on the CPU; `None` where only [`ClassLoss::terms`] can tell it.
     ///
     /// A loss whose [`ClassLoss::record`] needs more than [`Computed::all`] and the logits has none.
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        None
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Form<'a>> {
+        Some(self.form(targets, ledger))
     }
 
     /// What a batch adds to the ledger: the absolute gradients of both sides, neither normalised nor times the loss weight.
@@ -114,7 +122,9 @@ pub trait ClassLoss: Debug + Send + Sync {
     ///
     /// # Panics
     /// When rows, channels or ledger do not fit; [`ClassLoss::check`] says so beforehand.
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64;
+    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
+        self.form(targets, ledger).step_f64(self, logits, targets)
+    }
 
     /// Scores of one row in float64, `[C]` → `[K]`.
     fn scores_f64(&self, row: &[f64]) -> Vec<f64>;

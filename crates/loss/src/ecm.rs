@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts,
-};
+use crate::{Card, ClassLoss, ClassTargets, Classifier, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`Ecm`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,10 +102,6 @@ impl ClassLoss for Ecm {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1]
     }
@@ -121,16 +115,8 @@ impl ClassLoss for Ecm {
         Some(self.ratios.len() - 1)
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.margins().terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.margins().step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Sigmoids(self.margins()))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Sigmoids(self.margins())
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

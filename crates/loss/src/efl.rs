@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::focal_terms::FocalTerms;
 use crate::registry::Registered;
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Pass, Result,
-    TrainingFacts, sigmoid,
+    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, LedgerDelta, Result, TrainingFacts, sigmoid,
 };
 
 /// Options of [`Efl`]; the defaults are the published ones.
@@ -98,10 +97,6 @@ impl ClassLoss for Efl {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         sigmoid::bias(num_classes, self.config.prior, None)
     }
@@ -114,16 +109,8 @@ impl ClassLoss for Efl {
         computed.all(1.0 / self.normalizer(computed.targets))
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.focus(ledger).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.focus(ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Focal(self.focus(ledger)))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Focal(self.focus(ledger))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

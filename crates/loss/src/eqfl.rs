@@ -17,8 +17,7 @@ use crate::focal_terms::FocalTerms;
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Pass, Result,
-    TrainingFacts, sigmoid,
+    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, LedgerDelta, Result, TrainingFacts, sigmoid,
 };
 
 /// Options of [`Eqfl`]; the defaults are the published ones.
@@ -97,10 +96,6 @@ impl ClassLoss for Eqfl {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         sigmoid::bias(num_classes, self.config.prior, None)
     }
@@ -113,16 +108,8 @@ impl ClassLoss for Eqfl {
         computed.all(1.0 / self.normalizer(computed.targets))
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.focus(targets, ledger).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.focus(targets, ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Focal(self.focus(targets, ledger)))
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Focal(self.focus(targets, ledger))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -34,7 +34,7 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Pass, Result,
+    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Result,
     TrainingFacts,
 };
 
@@ -193,10 +193,6 @@ impl ClassLoss for EqlV2 {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + usize::from(self.background())
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         let background = self.background().then_some(self.config.background_prior);
         sigmoid::bias(num_classes, self.config.prior, background)
@@ -231,12 +227,14 @@ impl ClassLoss for EqlV2 {
         sigmoid::weigh(sigmoid::bce(logits, one_hot) * weights, &self.taught(targets), &device)
     }
 
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        if self.config.federated_ledger || self.config.easy_background > 0.0 {
-            return None;
-        }
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
         let (positive, negative) = self.column_weights(ledger).into_iter().unzip();
-        Some(Pass::Sigmoids(Sigmoids { positive: Some(positive), ..Sigmoids::weighed(Grid::columns(negative)) }))
+        Form::Sigmoids(Sigmoids { positive: Some(positive), ..Sigmoids::weighed(Grid::columns(negative)) })
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Form<'a>> {
+        let plain = !self.config.federated_ledger && self.config.easy_background == 0.0;
+        plain.then(|| self.form(targets, ledger))
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {

@@ -9,6 +9,8 @@
 //! Margins are those of the steps before. Authors' code: `Tianhao-Qi/BACL`, `mmdet/models/losses/fcbl.py`; its configs set alpha to
 //! 0.85, the code's own default is 1. The prior of the bias is that of EQL v2, on whose code it is built.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,9 +19,12 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, MemoryRule,
-    MemorySpec, Pass, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, Label, LedgerDelta, MemoryRule, MemorySpec,
+    Result, TrainingFacts, pass_kernel,
 };
+
+/// Classes whose margins are made together: as many rows as stay in the first cache.
+const TOGETHER: usize = 64;
 
 /// Options of [`Fcbl`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +74,10 @@ impl Fcbl {
         Self { config }
     }
 
+    fn shifted<'a>(&self, offset: Grid<'a>) -> Sigmoids<'a> {
+        Sigmoids { offset, ..Sigmoids::weighed(Grid::one(1.0)) }
+    }
+
     fn margins<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Sigmoids<'a> {
         let (classes, sums, seen) = (targets.num_classes(), ledger.remembered(), ledger.instances());
         let confusion =
@@ -80,9 +89,50 @@ impl Fcbl {
                 }
             }
         };
-        let offset = Grid::by_row([targets.rows(), classes + 1], fill);
-        Sigmoids { offset, ..Sigmoids::weighed(Grid::one(1.0)) }
+        self.shifted(Grid::by_row([targets.rows(), classes + 1], fill))
     }
+
+    /// The same in f32, once for each class of the batch.
+    ///
+    /// A class has its confusions with others in a row of the matrix, and those of others with it in a column: a number from each of `K` places far
+    /// apart. So the matrix is read once, row by row, for [`TOGETHER`] classes that are neighbours in it.
+    fn shared_margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids<'static> {
+        let (classes, sums) = (targets.num_classes(), ledger.remembered());
+        let width = classes + 1;
+        let per_row: Vec<f64> = ledger.instances().iter().map(|seen| 1.0 / seen.max(1.0)).collect();
+        let floor = self.config.floor.max(f64::from(f32::MIN_POSITIVE));
+        let confusion = |of: usize, with: usize| (sums[of * classes + with] * per_row[of]).max(floor) as f32;
+        let present: Vec<usize> = rows_by_class(targets).into_keys().collect();
+        let mut margins = vec![0.0; present.len() * width];
+        let write = |(margins, present): (&mut [f32], &[usize])| {
+            for column in 0..classes {
+                for (row, own) in margins.chunks_exact_mut(width).zip(present) {
+                    row[column] = confusion(column, *own);
+                }
+            }
+            let mut from_own = vec![1.0; classes];
+            for (row, own) in margins.chunks_exact_mut(width).zip(present) {
+                from_own.iter_mut().enumerate().for_each(|(column, to)| *to = confusion(*own, column));
+                pass_kernel::log_of_ratio(&from_own, self.config.alpha as f32, &mut row[..classes]);
+            }
+        };
+        margins.par_chunks_mut(TOGETHER * width).zip(present.par_chunks(TOGETHER)).for_each(write);
+        let mut slots = vec![None; classes];
+        present.iter().enumerate().for_each(|(slot, own)| slots[*own] = Some(slot));
+        let slot = |label: &Label| if let Label::Class(own) = label { slots[*own] } else { None };
+        self.shifted(Grid::shared(width, margins, targets.labels().iter().map(slot).collect()))
+    }
+}
+
+/// Rows of each class of the batch, in order.
+fn rows_by_class(targets: &ClassTargets) -> BTreeMap<usize, Vec<usize>> {
+    let mut rows = BTreeMap::<_, Vec<_>>::new();
+    for (row, label) in targets.labels().iter().enumerate() {
+        if let Label::Class(own) = *label {
+            rows.entry(own).or_default().push(row);
+        }
+    }
+    rows
 }
 
 /// The card.
@@ -111,10 +161,6 @@ impl ClassLoss for Fcbl {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         sigmoid::bias(num_classes, self.config.prior, Some(self.config.background_prior))
     }
@@ -126,32 +172,23 @@ impl ClassLoss for Fcbl {
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         let mut delta = computed.all(1.0);
         let (targets, classes) = (computed.targets, computed.targets.num_classes());
-        if delta.rows > 0 {
-            delta.memory = vec![0.0; classes * classes];
-        }
-        let mut rows = vec![Vec::new(); classes];
-        for (row, label) in targets.labels().iter().enumerate() {
-            if let Label::Class(own) = *label {
-                rows[own].push(row);
-            }
-        }
         // Each class in the order of its rows, whatever the threads.
-        delta.memory.par_chunks_mut(classes.max(1)).zip(rows).enumerate().for_each(|(own, (sums, rows))| {
-            rows.into_iter().for_each(|row| computed.add_scores(row, own, sums));
-        });
+        let sums = |(own, rows): (usize, Vec<usize>)| {
+            let mut sums = vec![0.0; classes];
+            rows.into_iter().for_each(|row| computed.add_scores(row, own, &mut sums));
+            (own, sums)
+        };
+        let sums: Vec<_> = rows_by_class(targets).into_par_iter().map(sums).collect();
+        delta.memory = (delta.rows > 0).then(|| sums.into_iter().collect());
         delta
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.margins(targets, ledger).terms(logits, targets)
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Sigmoids(self.margins(targets, ledger))
     }
 
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.margins(targets, ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Sigmoids(self.margins(targets, ledger)))
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Form<'a>> {
+        Some(Form::Sigmoids(self.shared_margins(targets, ledger)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

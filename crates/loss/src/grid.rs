@@ -21,6 +21,11 @@ enum Values<'a> {
     Stored(Vec<f64>),
     /// Row by row, when they are wanted.
     Made(Box<Fill<'a>>),
+    /// In f32, a row of `rows` for each that has one, and zeros for the others.
+    Table {
+        rows: Vec<f32>,
+        of: Vec<Option<usize>>,
+    },
 }
 
 impl<'a> Grid<'a> {
@@ -44,6 +49,11 @@ impl<'a> Grid<'a> {
         Self { shape, values: Values::Made(Box::new(fill)) }
     }
 
+    /// Rows of `columns` numbers that several rows share: row `i` has row `of[i]` of `rows`, or zeros. In f32, for the fused pass.
+    pub fn shared(columns: usize, rows: Vec<f32>, of: Vec<Option<usize>>) -> Self {
+        Self { shape: [of.len(), columns], values: Values::Table { rows, of } }
+    }
+
     /// The numbers of a row, one for each column or one for all of them.
     pub fn row(&self, row: usize) -> Cow<'_, [f64]> {
         match &self.values {
@@ -53,6 +63,10 @@ impl<'a> Grid<'a> {
                 fill(row, &mut values);
                 Cow::Owned(values)
             }
+            Values::Table { rows, of } => match of[row] {
+                Some(at) => Cow::Owned(self.of_table(rows, at).iter().map(|value| f64::from(*value)).collect()),
+                None => Cow::Owned(vec![0.0; self.shape[1]]),
+            },
         }
     }
 
@@ -66,11 +80,21 @@ impl<'a> Grid<'a> {
                 fill(row, room);
                 room
             }
+            Values::Table { rows, of } => {
+                return match of[row] {
+                    Some(at) => to.copy_from_slice(self.of_table(rows, at)),
+                    None => to.fill(0.0),
+                };
+            }
         };
         match values {
             [value] => to.fill(*value as f32),
             values => pass_kernel::narrow(values, to),
         }
+    }
+
+    fn of_table<'b>(&self, rows: &'b [f32], at: usize) -> &'b [f32] {
+        &rows[at * self.shape[1]..][..self.shape[1]]
     }
 
     /// Whether all rows are known to be alike.

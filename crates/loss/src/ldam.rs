@@ -16,10 +16,7 @@ use crate::class_balanced::{balanced_weights, row_weights};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
-use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, LossError, LossStepF64, Pass, Result,
-    TrainingFacts,
-};
+use crate::{Card, ClassLoss, ClassTargets, Classifier, Form, GradientLedger, Head, LossError, Result, TrainingFacts};
 
 /// Options of [`Ldam`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,10 +126,6 @@ impl ClassLoss for Ldam {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1]
     }
@@ -145,16 +138,8 @@ impl ClassLoss for Ldam {
         Some(self.margins.len())
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.margins(targets, ledger).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.margins(targets, ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(self.margins(targets, ledger)))
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(self.margins(targets, ledger))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClassLoss, LossError, Memory, MemoryRule, Result};
+use crate::{ClassLoss, LossError, Memory, MemoryRule, MemorySums, Result};
 
 /// Guards the ratio's denominator, as in the authors' code.
 pub const RATIO_EPSILON: f64 = 1e-10;
@@ -30,15 +30,15 @@ pub struct LedgerDelta {
     pub instances: Vec<f64>,
     /// Rows that were counted; a delta without rows commits nothing.
     pub rows: usize,
-    /// Sums for the memory of the loss; empty for a loss without one, and for a batch without rows.
-    pub memory: Vec<f64>,
+    /// Sums for the memory of the loss; `None` for a loss without one, and for a batch without rows.
+    pub memory: Option<MemorySums>,
 }
 
 impl LedgerDelta {
     /// A delta of nothing over `num_classes` classes.
     pub fn zeros(num_classes: usize) -> Self {
         let zeros = vec![0.0; num_classes];
-        Self { positive: zeros.clone(), negative: zeros.clone(), instances: zeros, rows: 0, memory: Vec::new() }
+        Self { positive: zeros.clone(), negative: zeros.clone(), instances: zeros, rows: 0, memory: None }
     }
 }
 
@@ -52,10 +52,12 @@ impl std::ops::AddAssign<&LedgerDelta> for LedgerDelta {
         add(&mut self.negative, &other.negative);
         add(&mut self.instances, &other.instances);
         self.rows += other.rows;
-        if self.memory.is_empty() {
-            self.memory.clone_from(&other.memory);
-        } else if !other.memory.is_empty() {
-            add(&mut self.memory, &other.memory);
+        for (class, more) in other.memory.iter().flatten() {
+            let sums = self.memory.get_or_insert_default().entry(*class).or_insert_with(|| vec![0.0; more.len()]);
+            add(sums, more);
+        }
+        if other.memory.is_some() {
+            self.memory.get_or_insert_default();
         }
     }
 }
@@ -164,16 +166,16 @@ impl GradientLedger {
         }
         check_sums(&delta.positive, &delta.negative, &delta.instances)?;
         if delta.rows > 0 {
-            match &mut self.memory {
-                Some(memory) => {
-                    memory.check_sums(&delta.memory)?;
-                    memory.commit(&delta.memory, &delta.instances);
+            let refused =
+                |expected: String, got: &str| Err(LossError::LedgerSums { field: "memory", expected, got: got.into() });
+            match (&mut self.memory, &delta.memory) {
+                (Some(memory), Some(sums)) => {
+                    memory.check_sums(sums, delta.instances.len())?;
+                    memory.commit(sums, &delta.instances);
                 }
-                None if delta.memory.is_empty() => {}
-                None => {
-                    let (expected, got) = ("none, as the ledger has no memory".into(), delta.memory.len().to_string());
-                    return Err(LossError::LedgerSums { field: "memory", expected, got });
-                }
+                (None, None) => {}
+                (Some(memory), None) => return refused(format!("sums of `{}`", memory.loss), "none"),
+                (None, Some(_)) => return refused("none, as the ledger has no memory".into(), "some"),
             }
             if self.discount < 1.0 {
                 self.positive.iter_mut().chain(&mut self.negative).for_each(|sum| *sum *= self.discount);

@@ -16,8 +16,8 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, MemoryRule,
-    MemorySpec, Pass, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, Label, LedgerDelta, MemoryRule, MemorySpec,
+    MemorySums, Result, TrainingFacts,
 };
 
 /// Mean score before the first row of a class (authors' code).
@@ -97,10 +97,6 @@ impl ClassLoss for Loce {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1]
     }
@@ -113,29 +109,20 @@ impl ClassLoss for Loce {
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         let mut delta = computed.all(1.0);
         let targets = computed.targets;
-        if delta.rows > 0 {
-            delta.memory = vec![0.0; targets.num_classes()];
-        }
         let score = |(row, label): (usize, &Label)| match *label {
             Label::Class(own) => Some((own, computed.own_score(row, own))),
             _ => None,
         };
         let scores: Vec<_> = targets.labels().par_iter().enumerate().filter_map(score).collect();
         // In order, whatever the threads.
-        scores.into_iter().for_each(|(own, score)| delta.memory[own] += score);
+        let mut sums = MemorySums::new();
+        scores.into_iter().for_each(|(own, score)| sums.entry(own).or_insert_with(|| vec![0.0])[0] += score);
+        delta.memory = (delta.rows > 0).then_some(sums);
         delta
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.margins(ledger).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.margins(ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(self.margins(ledger)))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(self.margins(ledger))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -3,9 +3,15 @@
 //! A loss only declares it, by a [`MemorySpec`]; the ledger holds it, commits it once for each optimizer step, and saves it with
 //! the checkpoint. It carries the name of the loss, so that the memory of one is never read by another.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{LossError, Result};
+
+/// Sums of a step for a memory: a row of numbers for each class of the batch. The others have none, since a matrix over all classes
+/// takes longer to clear than to fill.
+pub type MemorySums = BTreeMap<usize, Vec<f64>>;
 
 /// How the sums of a step enter the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,26 +99,29 @@ impl Memory {
     }
 
     /// Whether the sums of a step can enter.
-    pub(crate) fn check_sums(&self, step: &[f64]) -> Result<()> {
-        if step.len() != self.values.len() {
-            let (loss, expected, got) = (&self.loss, self.values.len(), step.len());
-            return Err(sums(format!("{expected} sums of `{loss}`"), format!("{got}")));
+    pub(crate) fn check_sums(&self, step: &MemorySums, num_classes: usize) -> Result<()> {
+        let (loss, width) = (&self.loss, self.values.len() / num_classes.max(1));
+        for (class, row) in step {
+            if *class >= num_classes || row.len() != width {
+                let got = format!("{} for class {class}", row.len());
+                return Err(sums(format!("{width} sums of `{loss}` for each of {num_classes} classes"), got));
+            }
+            finite(row)?;
         }
-        finite(step)
+        Ok(())
     }
 
     /// Takes the sums of a step in; `instances` are its foreground rows of each class.
-    pub(crate) fn commit(&mut self, step: &[f64], instances: &[f64]) {
-        match self.rule {
-            MemoryRule::Sum => self.values.iter_mut().zip(step).for_each(|(value, more)| *value += more),
-            MemoryRule::Mean { decay } => {
-                let width = self.values.len() / instances.len().max(1);
-                for (at, (value, sum)) in self.values.iter_mut().zip(step).enumerate() {
-                    let count = instances[at / width];
-                    if count > 0.0 {
-                        let kept = decay.powf(count);
-                        *value = kept * *value + (1.0 - kept) * sum / count;
-                    }
+    pub(crate) fn commit(&mut self, step: &MemorySums, instances: &[f64]) {
+        for (class, row) in step {
+            let values = &mut self.values[class * row.len()..][..row.len()];
+            match self.rule {
+                MemoryRule::Sum => values.iter_mut().zip(row).for_each(|(value, more)| *value += more),
+                MemoryRule::Mean { .. } if instances[*class] == 0.0 => {}
+                MemoryRule::Mean { decay } => {
+                    let (count, kept) = (instances[*class], decay.powf(instances[*class]));
+                    let mean = |(value, sum): (&mut f64, &f64)| *value = kept * *value + (1.0 - kept) * sum / count;
+                    values.iter_mut().zip(row).for_each(mean);
                 }
             }
         }

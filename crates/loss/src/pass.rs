@@ -1,7 +1,7 @@
 //! One fused pass over the logits on the CPU: value, gradient and ledger sums together.
 //!
 //! By tensor operations a loss reads and writes `[R, C]` about twenty times; at 8,192 rows and 1,204 columns each time is 40 MB.
-//! A loss that can be told to the pass by a [`Pass`] needs one read and one write. [`ClassLoss::terms`](crate::ClassLoss::terms) stays
+//! A loss that can be told to the pass by a [`Form`] needs one read and one write. [`ClassLoss::terms`](crate::ClassLoss::terms) stays
 //! the definition, the path of every other device, and what tests hold the pass against.
 //!
 //! Work is cut into pieces of [`ROWS`] rows whatever the number of threads, and pieces are added in order: the same bits each time.
@@ -9,28 +9,13 @@
 use burn::backend::{DType, Flex};
 use burn::tensor::Tensor;
 
-use crate::focal_terms::FocalTerms;
+use crate::form::Form;
 use crate::pass_kernel::{self, FreshRows};
 use crate::pass_row::{Row, Scratch};
-use crate::sigmoid::Sigmoids;
-use crate::softmax::Softmax;
-use crate::softmaxes::Softmaxes;
 use crate::{ClassTargets, Computed, LedgerDelta, LossError, Result, Values};
 
 /// Rows of a piece of work, and of a float32 partial sum of the ledger: up to so many terms lose 1e-6 of the sum.
 const ROWS: usize = 32;
-
-/// A loss as the fused pass knows it.
-pub enum Pass<'a> {
-    /// Sigmoids with weights and offsets of rows, columns or elements.
-    Sigmoids(Sigmoids<'a>),
-    /// Sigmoids that fade where they are right, with a focus of each column.
-    Focal(FocalTerms),
-    /// A softmax over the columns that were judged, with weights of rows and offsets.
-    Softmax(Softmax<'a>),
-    /// Softmaxes over sets of columns.
-    Softmaxes(Softmaxes<'a>),
-}
 
 /// What a pass leaves; the value is not normalised, the gradient is scaled.
 pub(crate) struct Passed {
@@ -55,7 +40,7 @@ struct Piece {
 /// # Errors
 /// When a logit is not finite.
 pub(crate) fn run(
-    pass: &Pass<'_>,
+    form: &Form<'_>,
     logits: &Tensor<2>,
     targets: &ClassTargets,
     scale: f32,
@@ -65,17 +50,17 @@ pub(crate) fn run(
     let host = logits.clone().try_into_primitive::<Flex>().ok().filter(|host| host.dtype() == DType::F32)?;
     let host = host.to_contiguous();
     let logits = host.as_slice::<f32>()?;
-    Some(over_rows(pass, logits, channels, targets, scale).map(|mut passed| {
+    Some(over_rows(form, logits, channels, targets, scale).map(|mut passed| {
         let (logits, gradient) = (Values::F32(logits), Values::F32(&passed.gradient));
         passed.delta = record(&Computed { logits, gradient, channels, targets, known: Some(&passed.delta) });
         passed
     }))
 }
 
-fn over_rows(pass: &Pass<'_>, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
+fn over_rows(form: &Form<'_>, logits: &[f32], channels: usize, targets: &ClassTargets, scale: f32) -> Result<Passed> {
     // A head without classes and background has no column, and no piece either.
     let (gradient, pieces) = pass_kernel::in_pieces(logits.len(), [ROWS, channels.max(1)], |at, gradient| {
-        Piece::of(pass, at * ROWS, &logits[at * ROWS * channels..], gradient, channels, targets, scale)
+        Piece::of(form, at * ROWS, &logits[at * ROWS * channels..], gradient, channels, targets, scale)
     });
     let mut delta = LedgerDelta::zeros(targets.num_classes());
     delta.instances = targets.instances();
@@ -96,7 +81,7 @@ fn over_rows(pass: &Pass<'_>, logits: &[f32], channels: usize, targets: &ClassTa
 
 impl Piece {
     fn of(
-        pass: &Pass<'_>,
+        form: &Form<'_>,
         first: usize,
         logits: &[f32],
         gradient: &mut FreshRows<'_>,
@@ -106,7 +91,7 @@ impl Piece {
     ) -> Self {
         let mut piece =
             Self { value: 0.0, negative: vec![0.0; channels], positive: Vec::with_capacity(ROWS), broken: None };
-        let mut scratch = Scratch::new(pass, channels, targets);
+        let mut scratch = Scratch::new(form, channels, targets);
         for (at, (gradient, logits)) in (first..).zip(gradient.zip(logits.chunks_exact(channels))) {
             let Some(own) = targets.column(at) else {
                 if pass_kernel::largest(logits).is_none() {
@@ -116,11 +101,11 @@ impl Piece {
             };
             let row = Row { at, own, logits, targets, factor: [targets.row_weight(at) as f32, scale] };
             let sums = &mut piece.negative;
-            let done = match pass {
-                Pass::Sigmoids(loss) => scratch.sigmoids(loss, &row, gradient, sums),
-                Pass::Focal(loss) => scratch.focal(loss, &row, gradient, sums),
-                Pass::Softmax(loss) => scratch.softmax(loss, &row, gradient, sums),
-                Pass::Softmaxes(loss) => scratch.softmaxes(loss, &row, gradient, sums),
+            let done = match form {
+                Form::Sigmoids(loss) => scratch.sigmoids(loss, &row, gradient, sums),
+                Form::Focal(loss) => scratch.focal(loss, &row, gradient, sums),
+                Form::Softmax(loss) => scratch.softmax(loss, &row, gradient, sums),
+                Form::Softmaxes(loss) => scratch.softmaxes(loss, &row, gradient, sums),
             };
             let Some((value, own_gradient)) = done else {
                 piece.broken.get_or_insert(at);

@@ -1,10 +1,10 @@
-//! One row of the fused pass: what each kind of [`Pass`] makes of its logits.
+//! One row of the fused pass: what each kind of [`Form`] makes of its logits.
 //!
 //! The kernels treat every column as negative. The row's own column gets weight 0 there, and its term in float64 here.
 
 use crate::focal_terms::{self, FocalTerms};
+use crate::form::Form;
 use crate::grid::Grid;
-use crate::pass::Pass;
 use crate::pass_kernel::{self, Fresh, FreshRow};
 use crate::sigmoid::{self, Sigmoids};
 use crate::softmax::Softmax;
@@ -41,7 +41,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new(pass: &Pass<'_>, channels: usize, targets: &ClassTargets) -> Self {
+    pub(crate) fn new(form: &Form<'_>, channels: usize, targets: &ClassTargets) -> Self {
         let zeros = || vec![0.0; channels];
         let mut scratch = Self {
             weights: zeros(),
@@ -53,18 +53,18 @@ impl Scratch {
             gradient: vec![Fresh::new(0.0); channels],
             sums: Vec::new(),
         };
-        match pass {
-            Pass::Sigmoids(loss) => {
+        match form {
+            Form::Sigmoids(loss) => {
                 scratch.fixed &= loss.weight.repeats() && loss.confused.is_none();
                 keep(&loss.weight, &mut scratch.wide, &mut scratch.weights);
                 keep(&loss.offset, &mut scratch.wide, &mut scratch.offset);
             }
-            Pass::Focal(loss) => {
+            Form::Focal(loss) => {
                 scratch.gamma = loss.gamma.iter().map(|gamma| *gamma as f32).collect();
                 loss.negatives(&mut scratch.weights);
             }
-            Pass::Softmax(loss) => keep(&loss.offset, &mut scratch.wide, &mut scratch.offset),
-            Pass::Softmaxes(_) => scratch.sums = zeros(),
+            Form::Softmax(loss) => keep(&loss.offset, &mut scratch.wide, &mut scratch.offset),
+            Form::Softmaxes(_) => scratch.sums = zeros(),
         }
         scratch
     }

@@ -19,7 +19,7 @@ use crate::registry::Registered;
 use crate::sigmoid::{self, sigmoid};
 use crate::softmaxes::{Group, Softmaxes};
 use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, GradientLedger, Head, Label, LossStepF64, Pass, Result, TrainingFacts,
+    Card, ClassLoss, ClassTargets, Classifier, Form, GradientLedger, Head, Label, LossStepF64, Result, TrainingFacts,
     pass_row, softmax,
 };
 
@@ -97,6 +97,48 @@ impl Seesaw {
         }
         logits[own] = of_own;
     }
+
+    fn terms_of(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
+        let device = logits.device();
+        let ([rows, channels], classes) = (logits.dims(), targets.num_classes());
+        let class_logits = softmax::judged_only(logits.clone().slice([0..rows, 0..classes]), targets, &device);
+        let class_logits = softmax::from_largest(class_logits);
+        let others = targets.one_hot(classes, &device).neg().add_scalar(1.0);
+        let scores = activation::softmax(class_logits.clone().detach(), 1);
+        let own = (scores.clone() * others.clone().neg().add_scalar(1.0)).sum_dim(1).clamp_min(self.config.eps);
+        let compensation = (scores / own).clamp_min(1.0).log().mul_scalar(self.config.q);
+        let shift = (self.mitigation(targets, ledger).tensor(&device) + compensation) * others;
+        let one_hot = targets.one_hot(classes, &device);
+        let of_classes = activation::log_softmax(class_logits + shift, 1).neg() * one_hot;
+        let object = |row: usize| matches!(targets.labels()[row], Label::Class(_));
+        let sides = Grid::by_row([rows, 2], |row, sides| sides[usize::from(!object(row))] = 1.0).tensor(&device);
+        let of_objects = activation::log_softmax(logits.slice([0..rows, classes..channels]), 1).neg() * sides;
+        sigmoid::weigh(Tensor::cat(vec![of_classes, of_objects], 1), targets, &device)
+    }
+
+    fn step_of(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
+        let (classes, mitigation) = (targets.num_classes(), self.mitigation(targets, ledger));
+        rows_f64(self, logits, targets, |row, logits, gradient| {
+            let mut shifted = logits[..classes].to_vec();
+            let own = match targets.labels()[row] {
+                Label::Class(own) => Some(own),
+                _ => None,
+            };
+            if let Some(own) = own {
+                let mitigation = mitigation.row(row);
+                let logs = softmax::log_softmax_f64(&shifted, |class| targets.is_judged(row, class));
+                let least = logs[own].max(self.config.eps.ln());
+                for (class, z) in shifted.iter_mut().enumerate().filter(|(class, _)| *class != own) {
+                    *z += mitigation[class] + self.config.q * (logs[class] - least).max(0.0);
+                }
+            }
+            let value = softmax::row_f64(&shifted, row, targets, 1.0, &mut gradient[..classes]);
+            let (margin, weight) = (logits[classes] - logits[classes + 1], targets.row_weight(row));
+            let slope = weight * sigmoid::bce_gradient_f64(margin, own.is_some());
+            (gradient[classes], gradient[classes + 1]) = (slope, -slope);
+            value + weight * sigmoid::bce_f64(margin, own.is_some())
+        })
+    }
 }
 
 /// The card.
@@ -126,10 +168,6 @@ impl ClassLoss for Seesaw {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 2
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 2]
     }
@@ -139,49 +177,7 @@ impl ClassLoss for Seesaw {
         if self.config.normalized { Classifier::Normalized { temperature } } else { Classifier::Linear }
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        let device = logits.device();
-        let ([rows, channels], classes) = (logits.dims(), targets.num_classes());
-        let class_logits = softmax::judged_only(logits.clone().slice([0..rows, 0..classes]), targets, &device);
-        let class_logits = softmax::from_largest(class_logits);
-        let others = targets.one_hot(classes, &device).neg().add_scalar(1.0);
-        let scores = activation::softmax(class_logits.clone().detach(), 1);
-        let own = (scores.clone() * others.clone().neg().add_scalar(1.0)).sum_dim(1).clamp_min(self.config.eps);
-        let compensation = (scores / own).clamp_min(1.0).log().mul_scalar(self.config.q);
-        let shift = (self.mitigation(targets, ledger).tensor(&device) + compensation) * others;
-        let one_hot = targets.one_hot(classes, &device);
-        let of_classes = activation::log_softmax(class_logits + shift, 1).neg() * one_hot;
-        let object = |row: usize| matches!(targets.labels()[row], Label::Class(_));
-        let sides = Grid::by_row([rows, 2], |row, sides| sides[usize::from(!object(row))] = 1.0).tensor(&device);
-        let of_objects = activation::log_softmax(logits.slice([0..rows, classes..channels]), 1).neg() * sides;
-        sigmoid::weigh(Tensor::cat(vec![of_classes, of_objects], 1), targets, &device)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        let (classes, mitigation) = (targets.num_classes(), self.mitigation(targets, ledger));
-        rows_f64(self, logits, targets, |row, logits, gradient| {
-            let mut shifted = logits[..classes].to_vec();
-            let own = match targets.labels()[row] {
-                Label::Class(own) => Some(own),
-                _ => None,
-            };
-            if let Some(own) = own {
-                let mitigation = mitigation.row(row);
-                let logs = softmax::log_softmax_f64(&shifted, |class| targets.is_judged(row, class));
-                let least = logs[own].max(self.config.eps.ln());
-                for (class, z) in shifted.iter_mut().enumerate().filter(|(class, _)| *class != own) {
-                    *z += mitigation[class] + self.config.q * (logs[class] - least).max(0.0);
-                }
-            }
-            let value = softmax::row_f64(&shifted, row, targets, 1.0, &mut gradient[..classes]);
-            let (margin, weight) = (logits[classes] - logits[classes + 1], targets.row_weight(row));
-            let slope = weight * sigmoid::bce_gradient_f64(margin, own.is_some());
-            (gradient[classes], gradient[classes + 1]) = (slope, -slope);
-            value + weight * sigmoid::bce_f64(margin, own.is_some())
-        })
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
         let (classes, mitigation) = (targets.num_classes(), self.mitigation(targets, ledger));
         let own = |row: usize| match targets.labels()[row] {
             Label::Class(own) => Some((own, 1.0)),
@@ -197,7 +193,11 @@ impl ClassLoss for Seesaw {
             wanted: Box::new(move |row| Some((usize::from(own(row).is_none()), 1.0))),
             shift: None,
         };
-        Some(Pass::Softmaxes(Softmaxes { groups: vec![of_classes, of_objects] }))
+        Form::Softmaxes(Softmaxes {
+            groups: vec![of_classes, of_objects],
+            terms: Box::new(move |logits| self.terms_of(logits, targets, ledger)),
+            step_f64: Box::new(move |logits| self.step_of(logits, targets, ledger)),
+        })
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

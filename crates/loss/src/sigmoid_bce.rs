@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`SigmoidBce`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,29 +83,17 @@ impl ClassLoss for SigmoidBce {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + usize::from(self.config.background)
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         let background = self.config.background.then_some(self.config.background_prior);
         sigmoid::bias(num_classes, self.config.prior, background)
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        Sigmoids::weighed(Grid::one(1.0)).terms(logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Sigmoids(Sigmoids::weighed(Grid::one(1.0))))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Sigmoids(Sigmoids::weighed(Grid::one(1.0)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
         sigmoid::scores(logits, self.config.background)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        Sigmoids::weighed(Grid::one(1.0)).step_f64(self, logits, targets)
     }
 
     fn scores_f64(&self, row: &[f64]) -> Vec<f64> {

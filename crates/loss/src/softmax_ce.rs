@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`SoftmaxCe`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,28 +68,16 @@ impl ClassLoss for SoftmaxCe {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes + 1]
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        Softmax::weighed(Grid::one(1.0)).terms(logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(Softmax::weighed(Grid::one(1.0))))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(Softmax::weighed(Grid::one(1.0)))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {
         softmax::scores(logits, true)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        Softmax::weighed(Grid::one(1.0)).step_f64(self, logits, targets)
     }
 
     fn scores_f64(&self, row: &[f64]) -> Vec<f64> {

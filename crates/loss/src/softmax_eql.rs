@@ -15,8 +15,7 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, Label, LedgerDelta, LossStepF64, Pass, Result,
-    TrainingFacts,
+    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, Label, LedgerDelta, Result, TrainingFacts,
 };
 
 /// Options of [`SoftmaxEql`]; the defaults are the published ones.
@@ -98,10 +97,6 @@ impl ClassLoss for SoftmaxEql {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes]
     }
@@ -114,16 +109,8 @@ impl ClassLoss for SoftmaxEql {
         computed.all(1.0 / self.normalizer(computed.targets))
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.margins(targets, ledger).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.margins(targets, ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(self.margins(targets, ledger)))
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(self.margins(targets, ledger))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

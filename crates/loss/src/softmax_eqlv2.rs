@@ -13,10 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
-use crate::{
-    Card, ClassLoss, ClassTargets, Computed, GradientLedger, Head, LedgerDelta, LossStepF64, Pass, Result,
-    TrainingFacts,
-};
+use crate::{Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, LedgerDelta, Result, TrainingFacts};
 
 /// Options of [`SoftmaxEqlV2`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,10 +88,6 @@ impl ClassLoss for SoftmaxEqlV2 {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         vec![0.0; num_classes]
     }
@@ -107,16 +100,8 @@ impl ClassLoss for SoftmaxEqlV2 {
         computed.all(1.0 / self.normalizer(computed.targets))
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, ledger: &GradientLedger) -> Tensor<2> {
-        self.shifted(ledger).terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, ledger: &GradientLedger) -> LossStepF64 {
-        self.shifted(ledger).step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Softmax(self.shifted(ledger)))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Softmax(self.shifted(ledger))
     }
 
     fn scores(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -1,4 +1,8 @@
-//! Softmaxes over disjoint sets of columns, as the fused pass takes them.
+//! Softmaxes over disjoint sets of columns.
+
+use burn::tensor::Tensor;
+
+use crate::LossStepF64;
 
 /// Place among the group's columns that a row should choose, and its weight there; `None` where the group learns nothing from it.
 type Wanted<'a> = dyn Fn(usize) -> Option<(usize, f64)> + Send + Sync + 'a;
@@ -7,11 +11,20 @@ type Wanted<'a> = dyn Fn(usize) -> Option<(usize, f64)> + Send + Sync + 'a;
 /// was not judged and stays so.
 type Shift<'a> = dyn Fn(usize, usize, &mut [f32]) + Send + Sync + 'a;
 
+/// Tensor operations that a loss has of its own, `[R, C]` → `[R, C]`.
+type Terms<'a> = dyn Fn(Tensor<2>) -> Tensor<2> + Send + Sync + 'a;
+
+/// A loop of its own over logits, `[R, C]` row by row.
+type StepF64<'a> = dyn Fn(&[f64]) -> LossStepF64 + Send + Sync + 'a;
+
 /// Sum over groups of `-w_ig log softmax(z_ig + o_ig)` at the column that a row should choose in the group.
 ///
-/// Offsets may follow the logits: no gradient flows through them.
+/// Offsets may follow the logits: no gradient flows through them. The groups are for the fused pass; what tensors and loops do with such offsets the
+/// loss says itself.
 pub struct Softmaxes<'a> {
     pub(crate) groups: Vec<Group<'a>>,
+    pub(crate) terms: Box<Terms<'a>>,
+    pub(crate) step_f64: Box<StepF64<'a>>,
 }
 
 /// Columns that compete.

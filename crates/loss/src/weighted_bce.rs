@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
-use crate::{Card, ClassLoss, ClassTargets, GradientLedger, Head, LossStepF64, Pass, Result, TrainingFacts};
+use crate::{Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Result, TrainingFacts};
 
 /// Options of [`WeightedBce`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,10 +104,6 @@ impl ClassLoss for WeightedBce {
         CARD
     }
 
-    fn channels(&self, num_classes: usize) -> usize {
-        num_classes + 1
-    }
-
     fn bias_init(&self, num_classes: usize) -> Vec<f32> {
         sigmoid::bias(num_classes, self.config.prior, Some(self.config.background_prior))
     }
@@ -116,16 +112,8 @@ impl ClassLoss for WeightedBce {
         Some(self.weights.len() - 1)
     }
 
-    fn terms(&self, logits: Tensor<2>, targets: &ClassTargets, _ledger: &GradientLedger) -> Tensor<2> {
-        self.sides().terms(logits, targets)
-    }
-
-    fn step_f64(&self, logits: &[f64], targets: &ClassTargets, _ledger: &GradientLedger) -> LossStepF64 {
-        self.sides().step_f64(self, logits, targets)
-    }
-
-    fn pass<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Option<Pass<'a>> {
-        Some(Pass::Sigmoids(self.sides()))
+    fn form<'a>(&'a self, _targets: &'a ClassTargets, _ledger: &'a GradientLedger) -> Form<'a> {
+        Form::Sigmoids(self.sides())
     }
 
     fn side_weights(&self, _ledger: &GradientLedger, class: usize) -> (f64, f64) {

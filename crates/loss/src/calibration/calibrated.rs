@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Calibration;
-use crate::pass::Pass;
+use crate::form::Form;
 use crate::{
     Card, ClassLoss, ClassTargets, Classifier, Computed, GradientLedger, LedgerDelta, LossStepF64, MemorySpec, Result,
 };
@@ -71,7 +71,11 @@ impl ClassLoss for Calibrated {
         self.loss.terms(logits, targets, ledger)
     }
 
-    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Pass<'a>> {
+    fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
+        self.loss.form(targets, ledger)
+    }
+
+    fn pass<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Option<Form<'a>> {
         self.loss.pass(targets, ledger)
     }
 

@@ -1,7 +1,9 @@
 //! Random batches whose logits are exact in f32, and the comparisons that several modules share.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, Label, LossStep, Memory, TrainingFacts, registry};
+use equipoise_loss::{
+    ClassLoss, ClassTargets, GradientLedger, Label, LedgerDelta, LossStep, Memory, TrainingFacts, registry,
+};
 use serde_json::json;
 
 /// SplitMix64: a few lines, the same numbers on every machine.
@@ -24,6 +26,16 @@ impl Random {
     /// Uniform in `low..high`.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// Where the tensors of the tests live: on the CPU, or where `EQUIPOISE_TEST_DEVICE` says in a build with that feature (parity/wgpu.py).
+pub fn device() -> Device {
+    match std::env::var("EQUIPOISE_TEST_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Device::flex(),
+        #[cfg(feature = "wgpu")]
+        Ok("wgpu") => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        Ok(other) => panic!("EQUIPOISE_TEST_DEVICE: this build has no `{other}`"),
     }
 }
 
@@ -165,7 +177,7 @@ pub fn values(tensor: &Tensor<2>) -> Vec<f64> {
 
 /// The tensor step of a batch.
 pub fn step(loss: &dyn ClassLoss, batch: &Batch) -> LossStep {
-    loss.step(batch.tensor(&Device::flex()), &batch.targets(), &batch.ledger).unwrap()
+    loss.step(batch.tensor(&device()), &batch.targets(), &batch.ledger).unwrap()
 }
 
 /// Counts of a long tail over any number of classes: frequent, common, rare, and one class without an object.
@@ -256,4 +268,9 @@ pub fn assert_close(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
         let error = (got - expected).abs() / expected.abs().max(1.0);
         assert!(error <= tolerance, "{what}, value {at}: got {got}, expected {expected}, off by {error:e}");
     }
+}
+
+/// The sums for the memory of a loss, class after class.
+pub fn remembered(delta: &LedgerDelta) -> Vec<f64> {
+    delta.memory.iter().flatten().flat_map(|(class, row)| [vec![*class as f64], row.clone()].concat()).collect()
 }

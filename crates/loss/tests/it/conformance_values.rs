@@ -1,12 +1,12 @@
 //! What the values of every registered loss must do at the edges: empty, ignored, one class, saturated, halved.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use equipoise_loss::{ClassLoss, GradientLedger, Label, LedgerDelta};
 use proptest::prelude::*;
 
 use crate::batch::{
-    Batch, DRAWING, Extras, FOREGROUND_ONLY, NORMALISED_SUMS, SPARSE, Variant, assert_close, facts, losses, step,
-    values,
+    Batch, DRAWING, Extras, FOREGROUND_ONLY, NORMALISED_SUMS, SPARSE, Variant, assert_close, device, facts, losses,
+    remembered, step, values,
 };
 
 const CLASSES: usize = 5;
@@ -36,9 +36,9 @@ fn an_empty_batch_is_nothing() {
         for extras in Extras::ALL {
             let batch = batch(&*loss, 1, 0, extras);
             assert_nothing(&name, &*loss, &batch);
-            let tracked = batch.tensor(&Device::flex().autodiff()).require_grad();
+            let tracked = batch.tensor(&device().autodiff()).require_grad();
             assert_eq!(loss.step(tracked, &batch.targets(), &batch.ledger).unwrap().value, 0.0, "{name}");
-            assert_eq!(loss.scores(batch.tensor(&Device::flex())).dims(), [0, CLASSES], "{name}");
+            assert_eq!(loss.scores(batch.tensor(&device())).dims(), [0, CLASSES], "{name}");
         }
     }
 }
@@ -195,7 +195,7 @@ fn sums_of_parts_are_the_sums_of_the_whole() {
                 assert_close(name, &total.positive, &step.delta.positive, 1e-13);
                 assert_close(name, &total.negative, &step.delta.negative, 1e-13);
             }
-            assert_close(name, &total.memory, &step.delta.memory, 1e-13);
+            assert_close(name, &remembered(&total), &remembered(&step.delta), 1e-13);
             assert_eq!((&total.instances, total.rows), (&step.delta.instances, step.delta.rows), "{name}");
             assert_close(name, &[value / loss.normalizer(&targets)], &[step.value], 1e-13);
         }
@@ -243,7 +243,7 @@ fn saturated_logits_stay_finite() {
             assert_close(name, &[got.value], &[expected.value], tolerance);
             let steep = expected.gradient.iter().fold(1.0f64, |steep, value| steep.max(value.abs()));
             assert_close(name, &values(&got.gradient), &expected.gradient, tolerance * steep);
-            let scores = values(&loss.scores(batch.tensor(&Device::flex())));
+            let scores = values(&loss.scores(batch.tensor(&device())));
             assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{name}");
             assert!(expected.value.is_finite() && expected.value > 0.0, "{name}");
         }
@@ -347,7 +347,7 @@ proptest! {
             let name = &variant.name;
             let mut batch = batch(&*loss, seed, 4, Extras::default());
             batch.logits.iter_mut().for_each(|logit| *logit = f64::from((*logit * scale) as f32));
-            let scores: Tensor<2> = loss.scores(batch.tensor(&Device::flex()));
+            let scores: Tensor<2> = loss.scores(batch.tensor(&device()));
             for (row, got) in batch.logits.chunks(batch.channels).zip(values(&scores).chunks(CLASSES)) {
                 let best = |scores: &[f64]| scores.iter().copied().fold(0.0, f64::max);
                 let top = (0..CLASSES).find(|class| row[*class] == best_logit(row)).unwrap();

@@ -5,7 +5,7 @@ use equipoise_loss::{
     ClassLoss, ClassTargets, EqlV2, EqlV2Config, GradientLedger, Label, LedgerDelta, LossError, prior_bias, sigmoid,
 };
 
-use crate::batch::{Batch, Extras, Variant, assert_close, losses, step, tensor, values};
+use crate::batch::{Batch, Extras, Variant, assert_close, device, losses, step, tensor, values};
 
 /// A batch of six rows over three classes, and targets of all of them.
 fn six_rows() -> Batch {
@@ -34,7 +34,7 @@ fn the_prior_comes_with_the_loss() {
     assert_close("bias", &bias, &[-6.906_754_778_648_554; 4], 1e-7);
     let targets = ClassTargets::from_indices(&vec![3; rows], 3).unwrap();
     let negative = |bias: &[f64]| {
-        let logits = tensor(&bias.repeat(rows), 4, &Device::flex());
+        let logits = tensor(&bias.repeat(rows), 4, &device());
         loss.step(logits, &targets, &GradientLedger::new(3)).unwrap().delta.negative[0]
     };
     assert_close("with the prior", &[negative(&bias)], &[8.192], 1e-5);
@@ -45,7 +45,7 @@ fn the_prior_comes_with_the_loss() {
 #[test]
 fn a_head_of_500_classes_does_not_meet_a_loss_of_1203() {
     let targets = ClassTargets::from_indices(&[1203], 1203).unwrap();
-    let logits = tensor(&[0.0; 501], 501, &Device::flex());
+    let logits = tensor(&[0.0; 501], 501, &device());
     let error = EqlV2::default().step(logits, &targets, &GradientLedger::new(1203)).unwrap_err();
     assert!(matches!(error, LossError::Channels { expected: 1204, got: 501, .. }));
     let text = error.to_string();
@@ -124,8 +124,7 @@ fn an_ignored_row_is_not_background() {
 #[test]
 fn sums_do_not_stall() {
     let mut ledger = GradientLedger::from_sums(vec![1e4], vec![1e4], vec![0.0], 1).unwrap();
-    let delta =
-        LedgerDelta { positive: vec![4e-4], negative: vec![4e-4], instances: vec![0.0], rows: 1, memory: vec![] };
+    let delta = LedgerDelta { positive: vec![4e-4], negative: vec![4e-4], instances: vec![0.0], rows: 1, memory: None };
     for _ in 0..100_000 {
         ledger.commit(&delta).unwrap();
     }
@@ -142,13 +141,13 @@ fn half_precision_logits_are_computed_in_single() {
         batch.logits[0] = -14.0;
         let half = |device: &Device| batch.tensor(device).cast(DType::F16);
         let single = step(&*loss, &batch);
-        for device in [Device::flex(), Device::flex().autodiff()] {
+        for device in [device(), device().autodiff()] {
             let got = loss.step(half(&device), &batch.targets(), &batch.ledger).unwrap();
             assert_eq!((got.value, &got.delta), (single.value, &single.delta), "{name}");
             assert_eq!(values(&got.gradient), values(&single.gradient), "{name}");
         }
-        let scores = values(&loss.scores(half(&Device::flex())));
-        assert_eq!(scores, values(&loss.scores(batch.tensor(&Device::flex()))), "{name}");
+        let scores = values(&loss.scores(half(&device())));
+        assert_eq!(scores, values(&loss.scores(batch.tensor(&device()))), "{name}");
     }
     assert_eq!(GradientLedger::new(1).ratio(0), equipoise_loss::START_RATIO);
 }
@@ -205,7 +204,7 @@ fn a_resume_brings_its_state_back() {
     assert_eq!(step(&loss, &resumed).value, step(&loss, &batch).value);
     assert_ne!(step(&loss, &forgotten).value, step(&loss, &batch).value);
     let foreign = Batch { ledger: GradientLedger::new(4), ..batch };
-    let error = loss.step(foreign.tensor(&Device::flex()), &foreign.targets(), &foreign.ledger).unwrap_err();
+    let error = loss.step(foreign.tensor(&device()), &foreign.targets(), &foreign.ledger).unwrap_err();
     assert!(matches!(error, LossError::LedgerClasses { ledger: 4, targets: 5 }));
 }
 

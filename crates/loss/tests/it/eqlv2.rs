@@ -1,12 +1,11 @@
 //! Properties of EQL v2: its weights, its order of events, and where they settle (arXiv 2012.08548, section 3).
 
-use burn::tensor::Device;
 use equipoise_loss::{
     ClassLoss, ClassTargets, EqlV2, EqlV2Config, GradientLedger, Label, LedgerDelta, SigmoidBce, prior_bias, sigmoid,
 };
 use proptest::prelude::*;
 
-use crate::batch::{Batch, Extras, assert_close, step, values};
+use crate::batch::{Batch, Extras, assert_close, device, step, values};
 
 /// Both weights of a class that has only been told no.
 const R_WITHOUT_POSITIVES: f64 = 6.772414961977012e-05;
@@ -94,7 +93,7 @@ fn the_first_step_is_plain_cross_entropy_with_a_background_column() {
         assert_eq!(tensors.value, plain_tensors.value);
         assert_eq!(values(&tensors.gradient), values(&plain_tensors.gradient));
         assert_eq!(tensors.delta, plain_tensors.delta);
-        let scores = |loss: &dyn ClassLoss| values(&loss.scores(batch.tensor(&Device::flex())));
+        let scores = |loss: &dyn ClassLoss| values(&loss.scores(batch.tensor(&device())));
         assert_eq!(scores(&loss), scores(&plain));
     }
 }
@@ -208,7 +207,7 @@ fn a_class_that_was_never_judged_keeps_weights_of_one() {
     let mut ledger = GradientLedger::new(2);
     let targets = || ClassTargets::from_indices(&[0, 2, 2], 2).unwrap();
     let masked = targets().with_judged(vec![true, false, true, false, true, false]).unwrap();
-    let device = Device::flex();
+    let device = device();
     for _ in 0..3 {
         let logits = crate::batch::tensor(&[-1.0; 9], 3, &device);
         ledger.commit(&loss.step(logits, &masked, &ledger).unwrap().delta).unwrap();

@@ -1,6 +1,5 @@
 //! Numbers computed once in float64 from the published formulas, and confirmed with the authors' code.
 
-use burn::tensor::Device;
 use equipoise_loss::{
     ClassLoss, ClassTargets, EqlV2, EqlV2Config, GradientLedger, LedgerDelta, SigmoidBce, SigmoidBceConfig, SoftmaxCe,
 };
@@ -8,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-use crate::batch::{assert_close, tensor, values};
+use crate::batch::{assert_close, device, tensor, values};
 
 /// Both sides are float64: only the order of summation may differ.
 const F64: f64 = 1e-12;
@@ -110,7 +109,7 @@ fn eqlv2_in_float64() {
 #[test]
 fn eqlv2_in_float32() {
     five_steps(F32_VALUE, |loss, golden, targets, ledger| {
-        let logits = tensor(&golden.logits.concat(), loss.channels(ledger.num_classes()), &Device::flex());
+        let logits = tensor(&golden.logits.concat(), loss.channels(ledger.num_classes()), &device());
         let step = loss.step(logits, targets, ledger).unwrap();
         assert_close("loss", &[step.value], &[golden.loss], F32_VALUE);
         assert_close("gradient", &values(&step.gradient), &golden.grad.concat(), F32_GRADIENT);
@@ -122,7 +121,7 @@ fn eqlv2_in_float32() {
 fn eqlv2_scores() {
     let (loss, golden) = eqlv2();
     let logits = &golden.steps[4].logits;
-    let scores = loss.scores(tensor(&logits.concat(), golden.classes + 1, &Device::flex()));
+    let scores = loss.scores(tensor(&logits.concat(), golden.classes + 1, &device()));
     assert_eq!(scores.dims(), [logits.len(), golden.classes]);
     let expected: Vec<&[f64]> = golden.scores_step4.iter().map(|row| &row[..golden.classes]).collect();
     assert_close("scores", &values(&scores), &expected.concat(), F32_GRADIENT);
@@ -148,7 +147,7 @@ fn rivals(json: &str, name: &str, loss: &dyn ClassLoss) {
         let rows: Vec<Vec<f64>> = golden.logits.iter().map(|row| loss.scores_f64(row)).collect();
         assert_close(&what("scores"), &rows.concat(), &scores, F64);
 
-        let logits = tensor(&logits, loss.channels(classes), &Device::flex());
+        let logits = tensor(&logits, loss.channels(classes), &device());
         let step = loss.step(logits.clone(), &targets, &ledger).unwrap();
         assert_close(&what("loss in f32"), &[step.value], &[golden.loss], F32_VALUE);
         assert_close(&what("gradient in f32"), &values(&step.gradient), &gradient, F32_GRADIENT);
@@ -201,7 +200,7 @@ fn initial_losses_of_each_prior() {
         let ledger = GradientLedger::new(classes);
         let step = loss.step_f64(&vec![golden.bias; 4 * (classes + 1)], &targets, &ledger);
         assert_close("initial loss", &[step.value], &[golden.loss], F64);
-        let logits = tensor(&bias.repeat(4), classes + 1, &Device::flex());
+        let logits = tensor(&bias.repeat(4), classes + 1, &device());
         let step = loss.step(logits, &targets, &ledger).unwrap();
         assert_close("initial loss in f32", &[step.value], &[golden.loss], F32_VALUE);
         let negative = step.delta.negative[0] * (8.0 * 1024.0 / 4.0);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::batch::{Batch, Extras};
 
 fn delta(positive: Vec<f64>, negative: Vec<f64>) -> LedgerDelta {
-    LedgerDelta { instances: vec![1.0; positive.len()], positive, negative, rows: 4, memory: vec![] }
+    LedgerDelta { instances: vec![1.0; positive.len()], positive, negative, rows: 4, memory: None }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What losses remember, draw and know: saved, resumed, refused when it belongs to another.
 
-use burn::tensor::Device;
 use equipoise_loss::registry::{self, LOSSES, Options};
 use equipoise_loss::{
     ClassLoss, ClassTargets, Classifier, GradientLedger, Head, Label, LedgerDelta, LossError, Memory, MemoryRule,
@@ -8,7 +7,7 @@ use equipoise_loss::{
 };
 use serde_json::json;
 
-use crate::batch::{Batch, DRAWING, Extras, Variant, assert_close, facts, losses, step, values, variants};
+use crate::batch::{Batch, DRAWING, Extras, Variant, assert_close, device, facts, losses, step, values, variants};
 
 const CLASSES: usize = 5;
 
@@ -52,7 +51,7 @@ fn foreign_state_is_refused() {
     let mut remembering = 0;
     for (Variant { name, .. }, loss) in losses(CLASSES) {
         let batch = Batch::of(&*loss, 1, 6, CLASSES, Extras::default());
-        let run = |ledger: &GradientLedger| loss.step(batch.tensor(&Device::flex()), &batch.targets(), ledger);
+        let run = |ledger: &GradientLedger| loss.step(batch.tensor(&device()), &batch.targets(), ledger);
         let foreign = Memory { loss: "another".into(), rule: MemoryRule::Sum, values: vec![0.0; CLASSES] };
         let refused = |ledger: GradientLedger, part: &str| {
             let error = run(&ledger).unwrap_err();
@@ -105,12 +104,13 @@ fn sums_that_do_not_fit_the_memory_change_nothing() {
     let mut ledger = GradientLedger::of(&*loss, 2);
     let before = ledger.clone();
     let delta = |memory| LedgerDelta { memory, rows: 1, ..LedgerDelta::zeros(2) };
-    for memory in [vec![], vec![1.0], vec![1.0, f64::NAN], vec![1.0, -0.5]] {
+    let sums = |class: usize, row: &[f64]| Some([(0, vec![1.0]), (class, row.to_vec())].into());
+    for memory in [None, sums(1, &[]), sums(1, &[1.0; 2]), sums(1, &[f64::NAN]), sums(1, &[-0.5]), sums(2, &[1.0])] {
         let error = ledger.commit(&delta(memory)).unwrap_err();
         assert!(error.to_string().contains("`memory`"), "{error}");
         assert_eq!(ledger, before);
     }
-    let error = GradientLedger::new(2).commit(&delta(vec![1.0, 1.0])).unwrap_err();
+    let error = GradientLedger::new(2).commit(&delta(sums(1, &[1.0]))).unwrap_err();
     assert!(error.to_string().contains("no memory"), "{error}");
     assert_eq!(serde_json::to_string(&GradientLedger::new(1)).unwrap(), {
         r#"{"positive":[0.0],"negative":[0.0],"instances":[0.0],"steps":0}"#
@@ -139,8 +139,8 @@ fn micro_batches_remember_what_the_whole_batch_does() {
 fn means_move_by_the_rows_of_a_class() {
     let loss = build("loce", json!({ "decay": 0.5 }), &TrainingFacts::default()).unwrap();
     let mut ledger = GradientLedger::of(&*loss, 3);
-    let delta =
-        LedgerDelta { instances: vec![1.0, 2.0, 0.0], rows: 3, memory: vec![0.41, 0.9, 0.0], ..LedgerDelta::zeros(3) };
+    let memory = Some([(0, vec![0.41]), (1, vec![0.9])].into());
+    let delta = LedgerDelta { instances: vec![1.0, 2.0, 0.0], rows: 3, memory, ..LedgerDelta::zeros(3) };
     ledger.commit(&delta).unwrap();
     let expected = [0.5 * 0.01 + 0.5 * 0.41, 0.25 * 0.01 + 0.75 * 0.45, 0.01];
     assert_close("means", &ledger.memory().unwrap().values, &expected, 1e-15);
@@ -150,7 +150,7 @@ fn means_move_by_the_rows_of_a_class() {
 fn a_discount_forgets_before_it_adds() {
     let loss = build("eqlv2", json!({ "discount": 0.5 }), &TrainingFacts::default()).unwrap();
     let mut ledger = GradientLedger::of(&*loss, 1);
-    let delta = LedgerDelta { positive: vec![4.0], negative: vec![8.0], rows: 1, instances: vec![1.0], memory: vec![] };
+    let delta = LedgerDelta { positive: vec![4.0], negative: vec![8.0], rows: 1, instances: vec![1.0], memory: None };
     (0..2).for_each(|_| ledger.commit(&delta).unwrap());
     assert_eq!((ledger.positive(), ledger.negative(), ledger.instances()), (&[6.0][..], &[12.0][..], &[2.0][..]));
     ledger.commit(&LedgerDelta::zeros(1)).unwrap();
@@ -206,7 +206,7 @@ fn missing_and_foreign_counts_are_refused() {
         let loss = entry.build(&Options::new(), &facts(CLASSES)).unwrap();
         assert_eq!(loss.counted_classes(), Some(CLASSES), "{name}");
         let batch = Batch::random(1, 6, 3, loss.channels(3), Extras::default());
-        let error = loss.step(batch.tensor(&Device::flex()), &batch.targets(), &GradientLedger::of(&*loss, 3));
+        let error = loss.step(batch.tensor(&device()), &batch.targets(), &GradientLedger::of(&*loss, 3));
         let error = error.unwrap_err();
         assert!(matches!(error, LossError::FactsClasses { known: CLASSES, targets: 3, .. }), "{name}: {error}");
     }

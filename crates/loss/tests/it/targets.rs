@@ -1,9 +1,8 @@
 //! Targets: what they refuse, and the tensors made from them.
 
-use burn::tensor::Device;
 use equipoise_loss::{ClassTargets, Label, LossError};
 
-use crate::batch::values;
+use crate::batch::{device, values};
 
 fn mixed() -> ClassTargets {
     ClassTargets::new(vec![Label::Class(1), Label::Background, Label::Ignored, Label::Class(0)], 2).unwrap()
@@ -16,7 +15,7 @@ fn labels_become_columns() {
     assert_eq!(targets.instances(), [1.0, 1.0]);
     assert_eq!((0..4).map(|row| targets.column(row)).collect::<Vec<_>>(), [Some(1), Some(2), None, Some(0)]);
     assert_eq!((0..4).map(|row| targets.row_weight(row)).collect::<Vec<_>>(), [1.0, 1.0, 0.0, 1.0]);
-    let device = Device::flex();
+    let device = device();
     assert_eq!(values(&targets.one_hot(3, &device)), [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
     let columns = targets.columns(&device);
     assert_eq!(columns.dims(), [4, 1]);
@@ -35,7 +34,7 @@ fn the_number_of_classes_itself_means_background() {
 
 #[test]
 fn element_weights_are_row_weight_times_judged() {
-    let device = Device::flex();
+    let device = device();
     let plain = ClassTargets::from_indices(&[0, 2], 2).unwrap();
     assert!(plain.element_weights(3, &device).is_none());
     assert!(plain.judged_mask(3, &device).is_none() && !plain.has_unjudged());

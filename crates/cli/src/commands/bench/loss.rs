@@ -53,11 +53,16 @@ fn facts() -> TrainingFacts {
     TrainingFacts { image_counts: counts.clone(), instance_counts: counts, images: 100_000, seed: 0, steps: 1 }
 }
 
-/// Ratios between 0 and 2.
+/// Ratios between 0 and 2, after a foreground row of each class.
 fn ledger(loss: &dyn ClassLoss) -> anyhow::Result<GradientLedger> {
     let (mut ledger, mut delta) = (GradientLedger::of(loss, CLASSES), LedgerDelta::zeros(CLASSES));
     let mut random = noise(2);
-    delta.memory = loss.memory().map_or_else(Vec::new, |spec| vec![0.5; spec.len(CLASSES)]);
+    // Scores around the mean of a softmax; a matrix of them is half below the floor of FCBL's.
+    delta.memory = loss.memory().map(|spec| {
+        let width = spec.len(CLASSES) / CLASSES;
+        (0..CLASSES).map(|class| (class, (0..width).map(|_| 0.002 * f64::from(random())).collect())).collect()
+    });
+    delta.instances.fill(1.0);
     delta.positive.iter_mut().for_each(|sum| *sum = f64::from(random()));
     delta.negative.iter_mut().for_each(|sum| *sum = 0.5);
     delta.rows = 1;

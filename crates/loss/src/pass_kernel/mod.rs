@@ -5,22 +5,17 @@
 //! `[-ln 2 / 2, ln 2 / 2]`, with a relative error below 3e-7 for arguments from -87 to 0, below which it stays at `exp(-87)`, 1.6e-38, and never makes a NaN of a
 //! number.
 
+mod math;
+
 use std::mem::MaybeUninit;
 use std::slice::ChunksMut;
 
 use rayon::prelude::*;
 
+use self::math::{LOG_TERMS, LOWEST, exp, fma, log};
+
 /// Values that are handled together: one register of AVX-512, two of AVX2.
 const LANES: usize = 16;
-
-/// Below this, `exp` would leave the normal numbers.
-const LOWEST: f32 = -87.0;
-
-/// `2 artanh(s) / s` in `s²`, highest power first (minimax on 0..1/9).
-const LOG_TERMS: [f32; 4] = [0.342_413, 0.395_869_2, 0.666_761_1, 1.999_999_7];
-
-/// `(exp(r) - 1 - r) / r²` in `r`, highest power first (minimax of the relative error of `exp` on ±ln 2 / 2).
-const EXP_TERMS: [f32; 4] = [8.312_52e-3, 4.189_015_7e-2, 0.166_671_15, 0.499_992_3];
 
 /// The exponent of infinities and NaNs: all ones.
 const EXPONENT: u32 = 0x7f80_0000;
@@ -82,6 +77,12 @@ dispatched! {
 }
 
 dispatched! {
+    /// Replaces each number `b` of `to` by `scale log(a / b)`, `a` being that of `from`; all are positive and normal, and so are the quotients.
+    /// The logarithm is off by at most 5e-7 of itself and the rounding of the quotient, 6e-8.
+    pub(crate) log_of_ratio = log_of_ratio_body(from: &[f32], scale: f32, to: &mut [f32])
+}
+
+dispatched! {
     /// [`FreshRow::sigmoid`] of a row of the same length.
     sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
 }
@@ -140,6 +141,11 @@ fn change_body<const FMA: bool>(z: &[f32], origin: f32, scale: f32, offset: &[f3
 #[inline(always)]
 fn narrow_body<const FMA: bool>(from: &[f64], to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(to, value)| *to = *value as f32);
+}
+
+#[inline(always)]
+fn log_of_ratio_body<const FMA: bool>(from: &[f32], scale: f32, to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = scale * log::<FMA>(from / *to));
 }
 
 #[inline(always)]
@@ -400,31 +406,6 @@ pub(crate) fn in_pieces<T: Send>(
     (values, results)
 }
 
-/// `exp(x)` for `x <= 0`: `x = n ln 2 + r`, a polynomial in `r`, and `n` added to the exponent.
-#[inline(always)]
-fn exp<const FMA: bool>(x: f32) -> f32 {
-    // Adding this leaves the nearest integer in the low bits of the sum.
-    const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first with few bits, so that its product with `n` is exact.
-    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    let x = x.max(LOWEST);
-    let shifted = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
-    let n = shifted - ROUND;
-    let r = fma::<FMA>(n, -LN_2[1], fma::<FMA>(n, -LN_2[0], x));
-    let mut y = EXP_TERMS[0];
-    for term in &EXP_TERMS[1..] {
-        y = fma::<FMA>(y, r, *term);
-    }
-    let y = fma::<FMA>(y * r, r, r) + 1.0;
-    f32::from_bits(y.to_bits().wrapping_add(shifted.to_bits() << 23))
-}
-
-/// `a * b + c`; without the instruction, `mul_add` is a slow library call.
-#[inline(always)]
-fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
 #[inline(always)]
 fn padded(rest: &[f32]) -> V {
     let mut lanes = [0.0; LANES];
@@ -434,30 +415,15 @@ fn padded(rest: &[f32]) -> V {
 
 #[cfg(test)]
 mod tests {
+    use super::math::tests::sampled;
     use super::*;
 
-    /// Every 9973rd float from -200 to 0, both kinds of arithmetic.
     #[test]
-    fn exp_is_close_over_its_range_and_never_nan() {
-        let mut worst = 0.0_f64;
-        for bits in sampled(-200.0) {
-            let x = f32::from_bits(bits);
-            for got in [exp::<true>(x), exp::<false>(x)] {
-                assert!(got.is_finite() && got > 0.0, "exp({x}) is {got}");
-                let expected = f64::from(x.max(LOWEST)).exp();
-                worst = worst.max((f64::from(got) - expected).abs() / expected);
-            }
-        }
-        assert!(worst < 3e-7, "off by {worst:e}");
-        for x in [f32::NEG_INFINITY, f32::MIN, -1e30] {
-            assert_eq!(exp::<true>(x), exp::<true>(LOWEST));
-        }
-        assert_eq!((exp::<true>(0.0), exp::<false>(-0.0)), (1.0, 1.0));
-    }
-
-    /// Bits of negative floats from -0 down to `lowest`, every 9973rd.
-    fn sampled(lowest: f32) -> impl Iterator<Item = u32> {
-        ((-0.0_f32).to_bits()..=lowest.to_bits()).step_by(9973)
+    fn logs_of_ratios_are_those_of_plain_loops() {
+        let mut to: Vec<f32> = (0..3 * LANES + 2).map(|at| 1e-3 * (1 + at) as f32).collect();
+        let (from, expected): (Vec<f32>, Vec<f32>) = to.iter().map(|b| (0.5, 0.85 * (0.5 / b).ln())).unzip();
+        log_of_ratio(&from, 0.85, &mut to);
+        assert!(to.iter().zip(expected).all(|(got, exact)| (got - exact).abs() <= 1e-6 * exact.abs().max(0.1)));
     }
 
     /// `p` and `log(1 + exp(z))` over all magnitudes, against float64.
