@@ -6,10 +6,11 @@
 
 Faster R-CNN and Mask R-CNN with ResNet-50 and ResNet-101 are trained for some steps with batch statistics, so that these are not trivial,
 and then have them frozen. For two batches of other sizes the file has pyramid, proposals, detections and mask logits, losses and all
-gradients. Every anchor and proposal trains, so that nothing is drawn. The second program prints the largest differences and
+gradients, the latter in float32 and in float64. Every anchor and proposal trains, so that nothing is drawn. The second program prints the largest differences and
 exits with 1 if one is above its limit. Optional: nothing in the build or the tests needs Python.
 """
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -134,8 +135,18 @@ def record(model, images, targets, masks: bool):
     losses = losses_of(model, images, targets)
     sum(losses.values()).backward()
     out.update({f"loss.{name}": value.detach().reshape(1) for name, value in losses.items()})
-    grads = {f"grad.{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
-    return {name: value.detach().float().contiguous() for name, value in {**out, **grads}.items()}
+    out.update(gradients_of(model, "grad"))
+    # The same in float64: what rounding alone does to gradients is seen in the difference of these two.
+    exact = copy.deepcopy(model).double()
+    exact.zero_grad()
+    truth = [{**target, "boxes": target["boxes"].double()} for target in targets]
+    sum(losses_of(exact, ImageList(images.tensors.double(), images.image_sizes), truth).values()).backward()
+    out.update(gradients_of(exact, "exact"))
+    return {name: value.detach().float().contiguous() for name, value in out.items()}
+
+
+def gradients_of(model, prefix: str):
+    return {f"{prefix}.{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 def transforms(folder: Path, rng):

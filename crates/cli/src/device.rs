@@ -6,7 +6,7 @@ use burn::tensor::Device;
 /// Flags that choose the device and the threads.
 #[derive(clap::Args, Clone, Debug)]
 pub struct DeviceArgs {
-    /// Device: cpu, or wgpu or cuda in a build with that feature
+    /// Device: cpu, or wgpu, cuda or cuda:1 in a build with that feature
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: String,
     /// Threads for computation [default: all cores]
@@ -17,18 +17,32 @@ pub struct DeviceArgs {
 impl DeviceArgs {
     /// The device.
     pub fn device(&self) -> anyhow::Result<Device> {
-        match self.device.as_str() {
-            "cpu" | "flex" => Ok(Device::flex()),
+        let (kind, index) = match self.device.split_once(':') {
+            None => (self.device.as_str(), None),
+            Some((kind, index)) => (kind, Some(index.parse::<usize>().with_context(|| self.unknown())?)),
+        };
+        match (kind, index) {
+            ("cpu" | "flex", None) => Ok(Device::flex()),
             #[cfg(feature = "wgpu")]
-            "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            ("wgpu", index) => {
+                use burn::tensor::DeviceKind;
+                Ok(Device::wgpu(index.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
+            }
             #[cfg(feature = "cuda")]
-            "cuda" => Ok(Device::cuda(0)),
+            ("cuda", index) => Ok(Device::cuda(index.unwrap_or(0))),
             #[cfg(not(feature = "wgpu"))]
-            "wgpu" => bail!("this program was built without `wgpu`; build it anew with `--features wgpu`"),
+            ("wgpu", _) => bail!("this program was built without `wgpu`; build it anew with `--features wgpu`"),
             #[cfg(not(feature = "cuda"))]
-            "cuda" => bail!("this program was built without `cuda`; build it anew with `--features cuda`"),
-            other => bail!("unknown device `{other}`; known: cpu, wgpu, cuda"),
+            ("cuda", _) => bail!("this program was built without `cuda`; build it anew with `--features cuda`"),
+            _ => bail!(self.unknown()),
         }
+    }
+
+    fn unknown(&self) -> String {
+        format!(
+            "unknown device `{}`; known: cpu, wgpu, cuda, and the second card of a machine as wgpu:1 or cuda:1",
+            self.device
+        )
     }
 
     /// Starts the threads that the libraries compute on.

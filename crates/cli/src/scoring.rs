@@ -89,7 +89,17 @@ impl<'a> Validation<'a> {
 impl Model<'_> {
     /// Detections on every picture of `dataset`; `None` when the user stopped it.
     pub fn predict(&self, dataset: &Arc<Dataset>, task: &Task) -> anyhow::Result<Option<Vec<Detection>>> {
-        let predictor = Predictor::new(self.detector, self.loss, dataset.clone(), self.recipe, self.device)?;
+        self.predict_by(Predictor::BATCH, dataset, task)
+    }
+
+    /// [`Model::predict`] with `batch` pictures in each forward pass.
+    pub fn predict_by(
+        &self,
+        batch: usize,
+        dataset: &Arc<Dataset>,
+        task: &Task,
+    ) -> anyhow::Result<Option<Vec<Detection>>> {
+        let predictor = Predictor::new(self.detector, self.loss, dataset.clone(), self.recipe, batch, self.device)?;
         let (mut detections, mut done) = (Vec::new(), 0);
         for batch in predictor {
             let (found, images) = batch?;

@@ -9,13 +9,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::backbone::{Backbone, BackboneSpec};
+use crate::check::{least, positive, share, within};
 use crate::fpn::{self, Fpn};
 use crate::layers::{Norm, NormKind};
 use crate::mask_head::{MaskHead, MaskHeadConfig};
 use crate::ops::Roi;
 use crate::roi_head::{RoiHead, RoiHeadConfig};
 use crate::rpn::{Rpn, RpnConfig};
-use crate::{DetectConfig, DetectError, DetectorCard, Found, GroundTruth, Init, Result, TrainOutput, weights};
+use crate::{DetectConfig, DetectorCard, Found, GroundTruth, Init, Precision, Result, TrainOutput, weights};
 
 /// The card.
 pub const CARD: DetectorCard = DetectorCard {
@@ -36,6 +37,8 @@ pub struct FasterRcnnConfig {
     pub norm: NormKind,
     /// Added to the variances of batch statistics; torchvision's detectors trained on COCO (`COCO_V1`) have 0.
     pub norm_epsilon: f64,
+    /// Precision of convolutions and matrix products; half precision is for GPUs.
+    pub precision: Precision,
     /// Parts of the backbone without gradient: 1 is the stem, 2 the stem and the first stage, …
     pub frozen_stages: usize,
     /// First stage of the backbone that feeds the pyramid: 0 has stride 4.
@@ -60,6 +63,7 @@ impl Default for FasterRcnnConfig {
             backbone: "resnet50".into(),
             norm: NormKind::Frozen,
             norm_epsilon: Norm::EPSILON,
+            precision: Precision::F32,
             frozen_stages: 2,
             first_stage: 0,
             fpn_width: 256,
@@ -104,7 +108,8 @@ impl FasterRcnn {
         config.check()?;
         let strides = fpn::level_strides(spec, config.first_stage, config.extra_levels)?;
         config.rpn.anchors.check(["rpn.anchors", "rpn.anchors.sizes"], &strides)?;
-        let mut init = Init::new(seed, device);
+        config.precision.check(device)?;
+        let mut init = Init::new(seed, device).with_precision(config.precision);
         let channels = spec.channels()[config.first_stage..].to_vec();
         let backbone = Backbone::new(spec, config.norm, config.frozen_stages, &mut init);
         let backbone = backbone.with_norm_epsilon(config.norm_epsilon);
@@ -193,18 +198,7 @@ impl FasterRcnn {
 impl FasterRcnnConfig {
     /// Refuses values that no detector can be built from.
     fn check(&self) -> Result<()> {
-        let need = |right: bool, field, expected: &str, got: String| {
-            if right { Ok(()) } else { Err(DetectError::Config { field, expected: expected.into(), got }) }
-        };
         let (rpn, roi) = (&self.rpn, &self.roi);
-        let within = |field, got: usize, low: usize, high: usize| {
-            need((low..=high).contains(&got), field, &format!("{low} to {high}"), got.to_string())
-        };
-        let positive = |field, values: &[f32]| {
-            let right = values.iter().all(|value| value.is_finite() && *value > 0.0);
-            need(right, field, "finite numbers above 0", format!("{values:?}"))
-        };
-        let share = |field, got: f64| need((0.0..=1.0).contains(&got), field, "0 to 1", got.to_string());
         within("fpn_width", self.fpn_width, 1, 4096)?;
         within("extra_levels", self.extra_levels, 0, 4)?;
         within("roi.resolution", roi.resolution, 1, 64)?;
@@ -215,9 +209,6 @@ impl FasterRcnnConfig {
         positive("roi.canonical_side", &[roi.canonical_side])?;
         positive("rpn.anchors.ratios", &rpn.anchors.ratios)?;
         positive("rpn.anchors.sizes", &rpn.anchors.sizes.concat())?;
-        let least = |field, got: f64| {
-            need(got.is_finite() && got >= 0.0, field, "a finite number of at least 0", got.to_string())
-        };
         least("roi.smooth_beta", roi.smooth_beta.into())?;
         least("roi.box_weight", roi.box_weight.into())?;
         least("roi.classifier_std", roi.classifier_std)?;

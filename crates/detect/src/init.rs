@@ -8,17 +8,30 @@ use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::Precision;
+
 /// Draws weights onto a device.
 #[derive(Debug)]
 pub struct Init {
     rng: ChaCha8Rng,
     device: Device,
+    precision: Precision,
 }
 
 impl Init {
     /// Weights for `device`, the same for the same `seed`.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), device: device.clone() }
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), device: device.clone(), precision: Precision::F32 }
+    }
+
+    /// Layers that are made from now on compute in this precision.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The precision in which layers compute.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The device that weights are made on.

@@ -4,8 +4,8 @@ use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig};
 use burn::tensor::{Tensor, activation};
 
-use crate::Init;
-use crate::ops::{ConvOptions, conv2d};
+use crate::ops::ConvOptions;
+use crate::{Init, Precision};
 
 /// Which normalisation follows a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -29,6 +29,8 @@ pub struct Conv {
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     options: ConvOptions,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Conv {
@@ -41,7 +43,7 @@ impl Conv {
     /// The same with normal weights of deviation `std`.
     pub fn with_std(init: &mut Init, channels: [usize; 2], kernel: usize, stride: usize, std: f64) -> Self {
         let weight = init.normal([channels[1], channels[0], kernel, kernel], std);
-        Self { weight, bias: None, options: ConvOptions::new(stride, kernel / 2) }
+        Self { weight, bias: None, options: ConvOptions::new(stride, kernel / 2), precision: init.precision() }
     }
 
     /// A kernel for each channel with TensorFlow's "same" padding, weights by He's rule over the fan-out: at stride 2 and an even
@@ -49,8 +51,8 @@ impl Conv {
     pub fn depthwise(init: &mut Init, channels: usize, kernel: usize, stride: usize) -> Self {
         let std = (2.0 / (kernel * kernel) as f64).sqrt();
         let weight = init.normal([channels, 1, kernel, kernel], std);
-        Self { weight, bias: None, options: ConvOptions { groups: channels, ..ConvOptions::new(stride, 0) } }
-            .padded_behind(kernel, stride)
+        let options = ConvOptions { groups: channels, ..ConvOptions::new(stride, 0) };
+        Self { weight, bias: None, options, precision: init.precision() }.padded_behind(kernel, stride)
     }
 
     /// The same convolution with TensorFlow's "same" padding, for sizes that the stride divides.
@@ -70,7 +72,7 @@ impl Conv {
 
     /// `[N, in, H, W]` → `[N, out, H', W']`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        conv2d(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()), self.options)
+        self.precision.conv2d(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()), self.options)
     }
 }
 
@@ -154,7 +156,8 @@ impl ConvNorm {
         let scale = fixed(norm.gamma.val()) / fixed(norm.running_var.value()).add_scalar(norm.epsilon).sqrt();
         let shift = fixed(norm.beta.val()) - fixed(norm.running_mean.value()) * scale.clone();
         let [out, ..] = weight.dims();
-        conv2d(x, weight * scale.reshape([out, 1, 1, 1]), Some(shift), self.conv.options)
+        let weight = weight * scale.reshape([out, 1, 1, 1]);
+        self.conv.precision.conv2d(x, weight, Some(shift), self.conv.options)
     }
 }
 
@@ -165,12 +168,15 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Linear {
     /// Normal weights of deviation `std`, and this bias.
     pub fn new(init: &mut Init, inputs: usize, std: f64, bias: Vec<f32>) -> Self {
-        Self { weight: init.normal([inputs, bias.len()], std), bias: init.values(bias) }
+        let precision = init.precision();
+        Self { weight: init.normal([inputs, bias.len()], std), bias: init.values(bias), precision }
     }
 
     /// Weights by He's rule over the fan-in, bias 0.
@@ -180,7 +186,7 @@ impl Linear {
 
     /// `[R, in]` → `[R, out]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+        self.precision.matmul(x, self.weight.val()) + self.bias.val().unsqueeze()
     }
 }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::layers::{Conv, relu};
 use crate::ops::{self, Roi};
 use crate::roi_head::{RoiHead, RoiTargets};
-use crate::{BoxMask, Found, Init, weights};
+use crate::{BoxMask, Found, Init, Precision, weights};
 
 /// Options of the mask head; the defaults are the paper's for FPN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,13 +62,16 @@ pub struct Deconv {
     weight: Param<Tensor<4>>,
     /// `[out]`
     bias: Param<Tensor<1>>,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Deconv {
     fn new(init: &mut Init, inputs: usize, outputs: usize) -> Self {
         // He's rule over the fan-in: with this stride only one cell reaches each result.
         let std = (2.0 / inputs as f64).sqrt();
-        Self { weight: init.normal([inputs, outputs, 2, 2], std), bias: init.constant([outputs], 0.0) }
+        let precision = init.precision();
+        Self { weight: init.normal([inputs, outputs, 2, 2], std), bias: init.constant([outputs], 0.0), precision }
     }
 
     /// `[R, in, H, W]` → `[R, out, 2 H, 2 W]`, as a 1×1 convolution to four times the channels.
@@ -78,7 +81,7 @@ impl Deconv {
         let weight = self.weight.val().permute([1, 2, 3, 0]).reshape([4 * out, inputs, 1, 1]);
         let bias: Tensor<2> = self.bias.val().reshape([out, 1]);
         let bias = bias.repeat_dim(1, 4).reshape([4 * out]);
-        let y = ops::conv2d(x, weight, Some(bias), ops::ConvOptions::new(1, 0));
+        let y = self.precision.conv2d(x, weight, Some(bias), ops::ConvOptions::new(1, 0));
         let cells: Tensor<6> = y.reshape([rows, out, 2, 2, height, width]).permute([0, 1, 4, 2, 5, 3]);
         cells.reshape([rows, out, 2 * height, 2 * width])
     }

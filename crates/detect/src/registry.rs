@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::faster_rcnn::{self, FasterRcnn, FasterRcnnConfig};
 use crate::retina_net::{self, RetinaNet, RetinaNetConfig};
-use crate::{DetectConfig, DetectError, Found, Result, TrainOutput};
+use crate::{DetectConfig, DetectError, Found, Precision, Result, TrainOutput};
 
 /// What sets one detector apart from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,13 @@ macro_rules! detectors {
             pub fn backbone(&self) -> &str {
                 match self {
                     $(Self::$detector(config) => &config.backbone),*
+                }
+            }
+
+            /// Precision of convolutions and matrix products.
+            pub fn precision(&self) -> Precision {
+                match self {
+                    $(Self::$detector(config) => config.precision),*
                 }
             }
 

@@ -11,10 +11,11 @@ use equipoise_loss::{ClassLoss, Head};
 use serde::{Deserialize, Serialize};
 
 use crate::backbone::{Backbone, BackboneSpec};
+use crate::check::{least, positive, share, within};
 use crate::dense_head::{DenseHead, DenseHeadConfig};
 use crate::fpn::{self, Fpn};
-use crate::layers::{Conv, NormKind, relu};
-use crate::{DetectConfig, DetectError, DetectorCard, Found, GroundTruth, Init, Result, TrainOutput};
+use crate::layers::{Conv, Norm, NormKind, relu};
+use crate::{DetectConfig, DetectorCard, Found, GroundTruth, Init, Precision, Result, TrainOutput};
 
 /// The card.
 pub const CARD: DetectorCard =
@@ -28,6 +29,10 @@ pub struct RetinaNetConfig {
     pub backbone: String,
     /// Normalisation of the backbone.
     pub norm: NormKind,
+    /// Added to the variances of batch statistics; torchvision's detectors trained on COCO (`COCO_V1`) have 0.
+    pub norm_epsilon: f64,
+    /// Precision of convolutions and matrix products; half precision is for GPUs.
+    pub precision: Precision,
     /// Parts of the backbone without gradient: 1 is the stem, 2 the stem and the first stage, …
     pub frozen_stages: usize,
     /// First stage of the backbone that feeds the pyramid: 0 has stride 4, 1 has stride 8 (P3).
@@ -45,6 +50,8 @@ impl Default for RetinaNetConfig {
         Self {
             backbone: "resnet50".into(),
             norm: NormKind::Frozen,
+            norm_epsilon: Norm::EPSILON,
+            precision: Precision::F32,
             frozen_stages: 2,
             first_stage: 1,
             fpn_width: 256,
@@ -86,9 +93,11 @@ impl RetinaNet {
         config.check()?;
         let strides = fpn::level_strides(spec, config.first_stage, config.extra_levels)?;
         config.head.anchors.check(["head.anchors", "head.anchors.sizes"], &strides)?;
-        let mut init = Init::new(seed, device);
+        config.precision.check(device)?;
+        let mut init = Init::new(seed, device).with_precision(config.precision);
         let channels = spec.channels()[config.first_stage..].to_vec();
         let backbone = Backbone::new(spec, config.norm, config.frozen_stages, &mut init);
+        let backbone = backbone.with_norm_epsilon(config.norm_epsilon);
         let width = config.fpn_width;
         let fpn = Fpn::new(&mut init, &channels, width, 0);
         let std = (1.0 / (9 * width) as f64).sqrt();
@@ -149,20 +158,6 @@ impl RetinaNet {
 impl RetinaNetConfig {
     /// Refuses values that no detector can be built from.
     fn check(&self) -> Result<()> {
-        let need = |right: bool, field, expected: &str, got: String| {
-            if right { Ok(()) } else { Err(DetectError::Config { field, expected: expected.into(), got }) }
-        };
-        let within = |field, got: usize, low: usize, high: usize| {
-            need((low..=high).contains(&got), field, &format!("{low} to {high}"), got.to_string())
-        };
-        let least = |field, got: f64| {
-            need(got.is_finite() && got >= 0.0, field, "a finite number of at least 0", got.to_string())
-        };
-        let share = |field, got: f32| need((0.0..=1.0).contains(&got), field, "0 to 1", got.to_string());
-        let positive = |field, values: &[f32]| {
-            let right = values.iter().all(|value| value.is_finite() && *value > 0.0);
-            need(right, field, "finite numbers above 0", format!("{values:?}"))
-        };
         let head = &self.head;
         within("fpn_width", self.fpn_width, 1, 4096)?;
         within("extra_levels", self.extra_levels, 0, 4)?;
@@ -170,8 +165,9 @@ impl RetinaNetConfig {
         within("head.pre_nms", head.pre_nms, 1, 1_000_000)?;
         positive("head.anchors.ratios", &head.anchors.ratios)?;
         positive("head.anchors.sizes", &head.anchors.sizes.concat())?;
-        share("head.matching.foreground_iou", head.matching.foreground_iou)?;
-        share("head.matching.background_iou", head.matching.background_iou)?;
+        share("head.matching.foreground_iou", head.matching.foreground_iou.into())?;
+        share("head.matching.background_iou", head.matching.background_iou.into())?;
+        least("norm_epsilon", self.norm_epsilon)?;
         least("head.smooth_beta", head.smooth_beta.into())?;
         least("head.box_weight", head.box_weight.into())?;
         least("head.std", head.std)

@@ -127,6 +127,8 @@ impl Learner {
                 self.note(&mut losses, name, f64::from(loss.clone().inner().into_scalar::<f32>()))?;
                 total = total + loss;
             }
+            let scale = self.recipe.detector.precision().loss_scale();
+            let total = if scale == 1.0 { total } else { total.mul_scalar(scale) };
             sgd::add_gradients(&mut gradients, self.module(), total.backward());
             match self.recipe.ledger {
                 LedgerCommit::Step => delta += &class.delta,
@@ -148,7 +150,7 @@ impl Learner {
 
     /// Means over the passes, clips and steps; returns the norm before clipping.
     fn update(&mut self, gradients: FlatTensors, lr: f64) -> Result<f64> {
-        let mean = 1.0 / self.recipe.accumulate as f64;
+        let mean = 1.0 / (self.recipe.accumulate as f64 * self.recipe.detector.precision().loss_scale());
         let norm = mean * sgd::norm(&gradients);
         self.finite("gradient norm", norm)?;
         let most = self.recipe.optimizer.clip_norm;

@@ -11,9 +11,6 @@ use rayon::prelude::*;
 
 use crate::{Recipe, Result};
 
-/// Pictures of a forward pass: small, since detections of different sizes are padded to the largest.
-const BATCH: usize = 8;
-
 /// Detections on a data set, batch by batch, in the order of its images.
 pub struct Predictor<'a> {
     detector: &'a Detector,
@@ -25,7 +22,10 @@ pub struct Predictor<'a> {
 }
 
 impl<'a> Predictor<'a> {
-    /// Starts to load the pictures of `dataset`.
+    /// Pictures of a forward pass where nobody says otherwise: few, since all of them are padded to the largest.
+    pub const BATCH: usize = 8;
+
+    /// Starts to load the pictures of `dataset`, `batch` for each forward pass.
     ///
     /// # Errors
     /// When the recipe's loader is out of range.
@@ -34,10 +34,11 @@ impl<'a> Predictor<'a> {
         loss: &'a dyn ClassLoss,
         dataset: Arc<Dataset>,
         recipe: &'a Recipe,
+        batch: usize,
         device: &Device,
     ) -> Result<Self> {
         let order: Vec<usize> = (0..dataset.images.len()).collect();
-        let plan = order.chunks(BATCH).map(<[usize]>::to_vec).collect();
+        let plan = order.chunks(batch.max(1)).map(<[usize]>::to_vec).collect();
         let config = recipe.loader.without_augmentation();
         let loader = Loader::start(dataset.clone(), plan, config, EpochKey::default(), 0)?;
         Ok(Self { detector, loss, dataset, recipe, device: device.clone().inner(), loader })

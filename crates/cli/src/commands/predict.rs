@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use equipoise_data::{ClassList, Dataset, ImageId, picture::Picture, write_atomically};
 use equipoise_eval::diagnosis::Thresholds;
 use equipoise_eval::{Detection, LabelledBox, annotate, write_detections};
-use equipoise_train::Checkpoint;
+use equipoise_train::{Checkpoint, Predictor};
 use image::RgbImage;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -40,6 +40,9 @@ pub struct Args {
     /// Folder of the pictures of --data [default: found beside the file]
     #[arg(long, value_name = "DIR", requires = "data")]
     data_images: Option<PathBuf>,
+    /// Pictures in a forward pass; all of them are padded to the largest
+    #[arg(long, value_name = "N", default_value_t = Predictor::BATCH as u32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: u32,
     /// Where to put the results
     #[arg(long, value_name = "DIR", default_value = "predictions")]
     out: PathBuf,
@@ -89,7 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let model = Model { detector: &detector, loss: &*loss, recipe: &recipe, device: &device };
     let task = Progress::new().task("predict", dataset.images.len() as u64);
     let started = Instant::now();
-    let Some(detections) = model.predict(&dataset, &task)? else { return Ok(Outcome::Stopped) };
+    let Some(detections) = model.predict_by(args.batch as usize, &dataset, &task)? else { return Ok(Outcome::Stopped) };
     let seconds = started.elapsed().as_secs_f64();
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create `{}`", args.out.display()))?;
     let results = args.out.join("detections.json");

@@ -71,7 +71,11 @@ fn unknown_names_list_or_suggest_what_there_is() {
     assert_says(&wrong(&["--set", "loss.gama=1"]), &["`gama`", "did you mean `gamma`?"]);
     assert_says(&wrong(&["--set", "detector.backbone=lite"]), &["`lite`", "light"]);
     assert_says(&wrong(&["--set", "sampler.name=rfs"]), &["`rfs`", "repeat-factor"]);
-    assert_says(&wrong(&["--device", "gpu"]), &["`gpu`", "cpu, wgpu, cuda"]);
+    for device in ["gpu", "cpu:1", "cuda:first"] {
+        assert_says(&wrong(&["--device", device]), &[&format!("`{device}`"), "cpu, wgpu, cuda"]);
+    }
+    #[cfg(not(feature = "cuda"))]
+    assert_says(&wrong(&["--device", "cuda:0"]), &["without `cuda`", "--features cuda"]);
     assert_says(&wrong(&["--set", "optimizer.lr=nan"]), &["--set optimizer.lr=nan", "`optimizer.lr`"]);
     let published = ["train", "--data", "data/train.json", "--recipe", "resnet50", "--out", "run"];
     assert_says(&refused(dir, &published), &["`detector.frozen_stages`", "`weights` is empty"]);

@@ -243,6 +243,20 @@ fn predicted(dir: &Path) {
     let list = json(&String::from_utf8(read("folder/images.json")).unwrap());
     assert_eq!(list["images"].as_array().unwrap().len(), 4);
     assert_eq!(list["categories"][1]["name"], "yak");
+
+    // Pictures of one size: a pass of one and of all of them find the same.
+    let single =
+        ["predict", "--run", "eqlv2", "--images", "data/val", "--out", "single", "--no-pictures", "--batch", "1"];
+    fine(dir, &single);
+    let scores = |path: &str| -> Vec<f64> {
+        let found = json(&String::from_utf8(read(path)).unwrap());
+        found.as_array().unwrap().iter().map(|found| found["score"].as_f64().unwrap()).collect()
+    };
+    let (single, together) = (scores("single/detections.json"), scores("folder/detections.json"));
+    assert_eq!(single.len(), together.len());
+    assert!(single.iter().zip(&together).all(|(a, b)| (a - b).abs() < 1e-5));
+    let ran = equipoise(dir, &["predict", "--run", "eqlv2", "--images", "data/val", "--batch", "0"]);
+    assert!(ran.code == 2 && ran.err.contains("--batch"), "{}", ran.err);
 }
 
 /// A folder of runs is reported from itself, the same twice.

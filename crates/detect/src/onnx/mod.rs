@@ -6,12 +6,14 @@
 //! | `size` | f32 `[2]` | height and width of the picture in it |
 //! | `boxes` | f32 `[D, 4]` | corners `x1, y1, x2, y2` in pixels of `pictures` |
 //! | `scores`, `classes` | f32, i64 `[D]` | best first |
+//! | `masks` | f32 `[D, S, S]` | with masks only: the chance that each cell of the box is of the object |
 //!
 //! Every step is one of ONNX's own operators (set 17), `RoiAlign` and `NonMaxSuppression` among them. Normalisation is folded into the convolutions. Anchors
-//! are constants, so the size is fixed; `parity/onnx.py` holds the graph against the program in ONNX Runtime.
+//! are constants, so the size is fixed; `parity/onnx_runtime.py` holds the graph against the program in ONNX Runtime.
 
 mod graph;
 mod link;
+mod masks;
 mod network;
 mod stages;
 mod wire;
@@ -23,6 +25,7 @@ use equipoise_loss::ClassLoss;
 use self::graph::{Axis, Graph};
 use self::link::Link;
 use self::network::Network;
+use self::stages::Pooling;
 use crate::backbone::BackboneSpec;
 use crate::fpn::level_strides;
 use crate::weights::Weights;
@@ -72,5 +75,11 @@ pub fn to_onnx(
     network.graph.output("boxes", &boxes, &[count(), Axis::Fixed(4)], false);
     network.graph.output("scores", &scores, &[count()], false);
     network.graph.output("classes", &classes, &[count()], true);
+    if config.masks {
+        let side = || Axis::Fixed(2 * config.mask.resolution);
+        let pooling = Pooling::of(&config.roi);
+        let masks = network.masks(&config.mask, &pooling, &levels, &strides, [&boxes, &classes])?;
+        network.graph.output("masks", &masks, &[count(), side(), side()], false);
+    }
     Ok(network.graph.model(metadata))
 }

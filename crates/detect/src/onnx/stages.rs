@@ -19,6 +19,27 @@ struct Corners {
     high: [Value; 2],
 }
 
+/// How features of regions are pooled from the levels.
+#[derive(Clone, Copy)]
+pub(super) struct Pooling {
+    resolution: usize,
+    pooled_levels: usize,
+    canonical_side: f32,
+    sampling_ratio: usize,
+}
+
+impl Pooling {
+    /// The same to another resolution.
+    pub(super) fn to(self, resolution: usize) -> Self {
+        Self { resolution, ..self }
+    }
+
+    pub(super) fn of(config: &RoiHeadConfig) -> Self {
+        let RoiHeadConfig { resolution, pooled_levels, canonical_side, sampling_ratio, .. } = *config;
+        Self { resolution, pooled_levels, canonical_side, sampling_ratio }
+    }
+}
+
 impl Graph {
     fn binary(&mut self, kind: &str, a: &str, b: &str) -> Value {
         self.op(kind, &[a, b], &[])
@@ -68,7 +89,7 @@ impl Graph {
         self.binary("Mul", &a, &b)
     }
 
-    fn gather(&mut self, values: &str, indices: &str) -> Value {
+    pub(super) fn gather(&mut self, values: &str, indices: &str) -> Value {
         self.op("Gather", &[values, indices], &[("axis", Attribute::Int(0))])
     }
 
@@ -137,8 +158,8 @@ impl Network<'_> {
         Ok(self.graph.gather(&boxes, &best))
     }
 
-    /// Features of regions level by level, and the regions in the order of the features.
-    fn pooled(&mut self, config: &RoiHeadConfig, levels: &[Value], strides: &[usize], rois: &str) -> [Value; 2] {
+    /// Features of regions level by level, and the places of their regions among `rois`.
+    pub(super) fn pooled(&mut self, config: &Pooling, levels: &[Value], strides: &[usize], rois: &str) -> [Value; 2] {
         let graph = &mut self.graph;
         let used = config.pooled_levels.min(levels.len());
         let area = graph.sides(rois);
@@ -157,7 +178,7 @@ impl Network<'_> {
         let (low, high) = (graph.number(0.0), graph.number(used as f32 - 1.0));
         let level = graph.op("Clip", &[&level, &low, &high], &[]);
         let level = graph.reshape(&level, &[-1]);
-        let (mut features, mut regions) = (Vec::new(), Vec::new());
+        let (mut features, mut places) = (Vec::new(), Vec::new());
         for at in 0..used {
             let wanted = graph.number(at as f32);
             let mine = graph.binary("Equal", &level, &wanted);
@@ -175,9 +196,9 @@ impl Network<'_> {
                 ("spatial_scale", Attribute::Float(1.0 / strides[at] as f32)),
             ];
             features.push(graph.op("RoiAlign", &[&levels[at], &boxes, &pictures], &attributes));
-            regions.push(boxes);
+            places.push(mine);
         }
-        [features, regions].map(|values| {
+        [features, places].map(|values| {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             graph.op("Concat", &values, &[("axis", Attribute::Int(0))])
         })
@@ -231,7 +252,8 @@ impl Network<'_> {
         size: &str,
         (classifier, link, classes): (Classifier, Link, usize),
     ) -> Result<[Value; 3]> {
-        let [pooled, rois] = self.pooled(config, levels, strides, proposals);
+        let [pooled, order] = self.pooled(&Pooling::of(config), levels, strides, proposals);
+        let rois = self.graph.gather(proposals, &order);
         let width = self.weight("roi_head.hidden1.weight")?.shape[0];
         let x = self.graph.reshape(&pooled, &[-1, width as i64]);
         let x = self.linear(&x, "roi_head.hidden1")?;

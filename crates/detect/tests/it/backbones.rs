@@ -1,13 +1,13 @@
 //! Backbones, normalisation and the pyramid: shapes, sizes, and what freezing means.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use equipoise_detect::Init;
 use equipoise_detect::backbone::{BACKBONES, Backbone, BackboneSpec};
 use equipoise_detect::fpn::Fpn;
 use equipoise_detect::layers::{Conv, ConvNorm, NormKind, relu6};
 use equipoise_detect::weights::host;
 use equipoise_detect::weights::{Weights, weights_of, with_weights};
+use equipoise_detect::{Init, ParamPath};
 
 /// Sums of a few hundred f32 products around one.
 const CLOSE: f32 = 1e-4;
@@ -94,6 +94,50 @@ fn folded_statistics_equal_batch_normalisation_at_inference() {
     assert_eq!(one.dims(), two.dims());
     for (one, two) in host(&one).into_iter().zip(host(&two)) {
         assert!((one - two).abs() < CLOSE, "{one} and {two}");
+    }
+}
+
+/// Which parameters ask for a gradient.
+#[derive(Default)]
+struct Asking {
+    path: ParamPath,
+    names: Vec<String>,
+}
+
+impl ModuleVisitor for Asking {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.val().is_require_grad() {
+            self.names.push(self.path.name());
+        }
+    }
+}
+
+/// A frozen weight that asks for a gradient makes every forward pass keep maps for a backward pass that stops before them.
+#[test]
+fn frozen_parts_ask_for_no_gradient_and_neither_do_loaded_ones() {
+    let device = Device::flex().autodiff();
+    let spec = BackboneSpec::find("light").unwrap();
+    for (frozen, silent) in [(0, vec![]), (1, vec!["stem."]), (2, vec!["stem.", "stages.0."])] {
+        let fresh = Backbone::new(spec, NormKind::Frozen, frozen, &mut Init::new(0, &device));
+        let weights = weights_of(&fresh);
+        let convolutions: Vec<String> = weights.keys().filter(|name| name.ends_with("conv.weight")).cloned().collect();
+        let loaded = with_weights(fresh.clone(), weights, |_| false).unwrap();
+        for backbone in [fresh, loaded] {
+            let mut asking = Asking::default();
+            backbone.visit(&mut asking);
+            for name in &convolutions {
+                let expected = !silent.iter().any(|part| name.starts_with(part));
+                assert_eq!(asking.names.contains(name), expected, "{name} with {frozen} frozen");
+            }
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What holds for every registered detector.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{DType, Device, Gradients, Tensor};
 use equipoise_detect::anchors::AnchorConfig;
 use equipoise_detect::dense_head::DenseHeadConfig;
 use equipoise_detect::weights::{host, weights_of, with_weights};
 use equipoise_detect::{
-    DETECTORS, DetectConfig, Detector, DetectorConfig, ParamPath, RetinaNetConfig, TrainOutput, ops,
+    DETECTORS, DetectConfig, Detector, DetectorConfig, FasterRcnnConfig, ParamPath, Precision, RetinaNetConfig,
+    TrainOutput, ops,
 };
 use equipoise_loss::{ClassBalancedFocal, ClassBalancedFocalConfig, ClassLoss, Label, TrainingFacts};
 
@@ -99,6 +100,45 @@ fn every_layer_gets_a_gradient() {
         silent.names.retain(|name| !name.contains(".norm."));
         assert!(silent.names.is_empty(), "{kind}: {:?}", silent.names);
     });
+}
+
+/// Products in half precision: logits stay near, in f32, and every layer still learns.
+#[test]
+fn half_precision_is_near_and_leaves_f32() {
+    let device = Device::flex().autodiff();
+    for entry in DETECTORS {
+        let kind = entry.card.kind;
+        let logits = |precision: Precision| {
+            let config = match tiny(kind) {
+                DetectorConfig::FasterRcnn(config) => {
+                    DetectorConfig::FasterRcnn(FasterRcnnConfig { precision, ..config })
+                }
+                DetectorConfig::RetinaNet(config) => DetectorConfig::RetinaNet(RetinaNetConfig { precision, ..config }),
+            };
+            assert_eq!(config.precision(), precision);
+            let detector = Detector::new(&config, CLASSES, &loss(CLASSES), 0, &device).unwrap();
+            let output = train(kind, &detector, &device, vec![Truth::spread(6)]);
+            assert_eq!(output.logits.dtype(), DType::F32, "{kind}");
+            let logits = host(&output.logits.clone().inner());
+            let total = output.losses.into_iter().fold(output.logits.square().sum(), |total, (_, loss)| total + loss);
+            let mut silent = Silent { path: ParamPath::default(), gradients: total.backward(), names: Vec::new() };
+            detector.visit(&mut silent);
+            silent.names.retain(|name| !name.contains(".norm."));
+            assert!(silent.names.is_empty(), "{kind}, {precision:?}: {:?}", silent.names);
+            logits
+        };
+        let (full, largest) =
+            (logits(Precision::F32), |values: &[f32]| values.iter().fold(0.0f32, |m, v| m.max(v.abs())));
+        for (precision, digits) in [(Precision::F16, 5e-3), (Precision::Bf16, 5e-2)] {
+            let half = logits(precision);
+            // Proposals of a two-stage detector follow from scores that were rounded, so that its rows may be others.
+            if kind == "retina_net" {
+                let apart: Vec<f32> = full.iter().zip(&half).map(|(a, b)| a - b).collect();
+                let worst = largest(&apart) / largest(&full);
+                assert!(worst > 0.0 && worst < digits, "{kind}, {precision:?}: {worst}");
+            }
+        }
+    }
 }
 
 struct Silent {

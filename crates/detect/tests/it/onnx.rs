@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use equipoise_detect::backbone::BACKBONES;
 use equipoise_detect::layers::NormKind;
+use equipoise_detect::mask_head::MaskHeadConfig;
 use equipoise_detect::onnx::to_onnx;
 use equipoise_detect::weights::{Weights, weights_of};
 use equipoise_detect::{DetectConfig, FasterRcnn, FasterRcnnConfig};
@@ -71,6 +72,10 @@ fn export(config: &FasterRcnnConfig, loss: &str, size: [usize; 2]) -> Result<Vec
 
 /// Every value that an operator reads is an input, a constant or the result of an operator before it.
 fn assert_complete(model: &[u8]) {
+    assert_complete_with(model, &["boxes", "scores", "classes"]);
+}
+
+fn assert_complete_with(model: &[u8], results: &[&str]) {
     let graph = all(model, 7).remove(0);
     let mut known: Vec<String> = all(&graph, 11).iter().flat_map(|input| text(input, 1)).collect();
     assert_eq!(known, ["pictures", "size"]);
@@ -82,7 +87,7 @@ fn assert_complete(model: &[u8]) {
         known.extend(text(&node, 2));
     }
     let outputs: Vec<String> = all(&graph, 12).iter().flat_map(|output| text(output, 1)).collect();
-    assert_eq!(outputs, ["boxes", "scores", "classes"]);
+    assert_eq!(outputs, results);
     assert!(outputs.iter().all(|output| known.contains(output)));
 }
 
@@ -94,6 +99,16 @@ fn every_backbone_and_normalisation_has_a_graph() {
             config.rpn.anchors.sizes = vec![vec![16.0]; spec.strides().len() - 1 + config.extra_levels];
             assert_complete(&export(&config, "eqlv2", [64, 96]).unwrap());
         }
+    }
+}
+
+#[test]
+fn masks_are_an_output_of_their_own() {
+    for class_specific in [true, false] {
+        let mask = MaskHeadConfig { convs: 1, width: 8, class_specific, ..MaskHeadConfig::default() };
+        let config = FasterRcnnConfig { masks: true, mask, ..config() };
+        let model = export(&config, "softmax_ce", [64, 64]).unwrap();
+        assert_complete_with(&model, &["boxes", "scores", "classes", "masks"]);
     }
 }
 

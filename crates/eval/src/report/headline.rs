@@ -3,7 +3,7 @@
 use equipoise_data::Group;
 
 use super::comparison::Contender;
-use crate::compare::paired_difference;
+use crate::compare::{PairedDifference, paired_difference};
 use crate::table::{percent, points};
 
 /// Differences below half a point are called alike: the report prints one decimal, and one image more or less moves that.
@@ -30,8 +30,10 @@ pub(super) fn sentences(contenders: &[Contender]) -> Vec<String> {
             challenger.title, baseline.title
         )];
     }
-    let mut all = vec![verdict(challenger, baseline, rare, overall)];
-    all.extend(certainty(challenger, baseline));
+    let on_rare = rare_difference(challenger, baseline);
+    let luck = on_rare.as_ref().is_some_and(|difference| !difference.is_clear());
+    let mut all = vec![verdict(challenger, baseline, rare, luck, overall)];
+    all.extend(on_rare.map(certainty));
     all.extend(winners(contenders));
     all.push(seeds(challenger, baseline));
     all
@@ -53,14 +55,17 @@ fn alone(run: &Contender) -> String {
 
 type Pair = Option<(f64, f64)>;
 
-fn verdict(challenger: &Contender, baseline: &Contender, rare: Pair, overall: Pair) -> String {
+/// `luck`: whether luck with the classes can explain the difference on rare ones.
+fn verdict(challenger: &Contender, baseline: &Contender, rare: Pair, luck: bool, overall: Pair) -> String {
     let numbers = |name: &str, (c, b): (f64, f64)| {
         format!("{name} {} against {}, {}", percent(Some(c)), percent(Some(b)), points(Some(c - b)))
     };
     let on_rare = rare.map(|pair| {
-        let claim = match sign(pair) {
-            1 => "finds rare classes better than",
-            -1 => "finds rare classes worse than",
+        let claim = match (sign(pair), luck) {
+            (1, false) => "finds rare classes better than",
+            (1, true) => "scores higher on rare classes than",
+            (-1, false) => "finds rare classes worse than",
+            (-1, true) => "scores lower on rare classes than",
             _ => "is no better on rare classes than",
         };
         format!("{} {claim} {} ({})", challenger.title, baseline.title, numbers("APr", pair))
@@ -93,25 +98,27 @@ fn sign((c, b): (f64, f64)) -> i8 {
     }
 }
 
-/// How much of the difference on rare classes may be luck with the classes.
-fn certainty(challenger: &Contender, baseline: &Contender) -> Option<String> {
+/// The difference on rare classes with its interval.
+fn rare_difference(challenger: &Contender, baseline: &Contender) -> Option<PairedDifference> {
     let rare = Some(Group::Rare);
-    let d = paired_difference(&baseline.class_aps(rare), &challenger.class_aps(rare), BOOTSTRAP_SEED)?;
+    let difference = paired_difference(&baseline.class_aps(rare), &challenger.class_aps(rare), BOOTSTRAP_SEED);
     // An interval that is written as 0.0 to 0.0 says nothing.
-    if d.classes < 2 || d.low.abs().max(d.high.abs()) < ALIKE {
-        return None;
-    }
+    difference.filter(|d| d.classes >= 2 && d.low.abs().max(d.high.abs()) >= ALIKE)
+}
+
+/// How much of it may be luck with the classes.
+fn certainty(d: PairedDifference) -> String {
     let tail = if d.is_clear() {
         "more than luck with the choice of classes"
     } else {
         "luck with the choice of classes can explain it"
     };
-    Some(format!(
+    format!(
         "Over the {} rare classes the 95 % interval of the difference is {} to {} points: {tail}.",
         d.classes,
         points(Some(d.low)),
         points(Some(d.high))
-    ))
+    )
 }
 
 /// With more than two contenders: who is first.

@@ -70,6 +70,7 @@ fn the_interval_speaks_only_with_classes() {
     assert!(headline(&runs).contains("more than luck with the choice of classes"), "{}", headline(&runs));
     let same = [run("a", "A", "a", 0.3, 1, &train, &val), run("b", "B", "b", 0.3, 2, &train, &val)];
     assert!(headline(&same).contains("luck with the choice of classes can explain it"), "{}", headline(&same));
+    assert!(!headline(&same).contains("finds rare classes"), "{}", headline(&same));
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-/// Where the tensors of the tests live: on the CPU, or where `EQUIPOISE_TEST_DEVICE` says in a build with that feature (parity/wgpu.py).
+/// Where the tensors of the tests live: on the CPU, or where `EQUIPOISE_TEST_DEVICE` says in a build with that feature.
 pub fn device() -> Device {
     match std::env::var("EQUIPOISE_TEST_DEVICE").as_deref() {
         Err(_) | Ok("cpu") => Device::flex(),

@@ -45,7 +45,7 @@ fn a_detector_of_a_checkpoint_finds_what_the_trained_one_finds() {
         finish(&mut trainer);
         let device = Device::flex();
         let found = |detector, loss| {
-            Predictor::new(detector, loss, data.clone(), trainer.recipe(), &device)
+            Predictor::new(detector, loss, data.clone(), trainer.recipe(), Predictor::BATCH, &device)
                 .unwrap()
                 .flat_map(|batch| batch.unwrap().0)
                 .collect::<Vec<_>>()

@@ -123,7 +123,8 @@ fn picture(dir: &Path) -> Arc<Dataset> {
 
 fn predictions(trainer: &Trainer, data: &Arc<Dataset>) -> Vec<Detection> {
     let detector = trainer.detector().unwrap();
-    let predictor = Predictor::new(&detector, trainer.loss(), data.clone(), trainer.recipe(), &Device::flex()).unwrap();
+    let predictor =
+        Predictor::new(&detector, trainer.loss(), data.clone(), trainer.recipe(), 1, &Device::flex()).unwrap();
     predictor.flat_map(|batch| batch.unwrap().0).collect()
 }
 

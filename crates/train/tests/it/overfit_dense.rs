@@ -99,7 +99,7 @@ fn ap50(detector: &str, overrides: &[&str]) -> [f64; 2] {
     let device = Device::flex();
     let score = |trainer: &Trainer| {
         let detector = trainer.detector().unwrap();
-        let batches = Predictor::new(&detector, trainer.loss(), data.clone(), trainer.recipe(), &device).unwrap();
+        let batches = Predictor::new(&detector, trainer.loss(), data.clone(), trainer.recipe(), 1, &device).unwrap();
         let detections: Vec<_> = batches.flat_map(|batch| batch.unwrap().0).collect();
         protocol("coco").unwrap().evaluate(&data, &detections).unwrap().metrics.get("AP50").unwrap()
     };

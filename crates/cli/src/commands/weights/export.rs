@@ -25,7 +25,7 @@ pub struct Args {
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// safetensors: the weights by name; onnx: pictures in, boxes, scores and classes out
+    /// safetensors: the weights by name; onnx: pictures in, boxes, scores, classes and masks out
     #[arg(long, value_enum, value_name = "NAME", default_value = "safetensors")]
     format: Format,
     /// Height and width of the pictures of an ONNX file, multiples of 32 [default: the recipe's longer side, squared]
