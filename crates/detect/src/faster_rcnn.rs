@@ -18,13 +18,11 @@ use crate::roi_head::{RoiHead, RoiHeadConfig};
 use crate::rpn::{Rpn, RpnConfig};
 use crate::{DetectConfig, DetectorCard, Found, GroundTruth, Init, Precision, Result, TrainOutput, weights};
 
+const LAYERS: [&str; 3] = ["roi_head.classifier.", "roi_head.deltas.", "mask_head.predictor."];
+
 /// The card.
-pub const CARD: DetectorCard = DetectorCard {
-    kind: "faster_rcnn",
-    title: "Faster R-CNN",
-    head: Head::Proposals,
-    class_layers: &["roi_head.classifier.", "roi_head.deltas.", "mask_head.predictor."],
-};
+pub const CARD: DetectorCard =
+    DetectorCard { kind: "faster_rcnn", title: "Faster R-CNN", head: Head::Proposals, class_layers: &LAYERS };
 
 /// Options of the detector; the defaults are those of the published LVIS recipes: ResNet-50 and FPN, aligned RoIAlign, a box and a
 /// mask for each class, the L1 loss. torchvision's are in the built-in recipe `torchvision`.
@@ -196,6 +194,14 @@ impl FasterRcnn {
 }
 
 impl FasterRcnnConfig {
+    /// The layers of the card that depend on the classes with these options.
+    pub fn class_layers(&self) -> Vec<&'static str> {
+        let [classifier, deltas, masks] = LAYERS;
+        let deltas = Some(deltas).filter(|_| self.roi.class_specific_boxes);
+        let masks = Some(masks).filter(|_| self.mask.class_specific);
+        [classifier].into_iter().chain(deltas).chain(masks).collect()
+    }
+
     /// Refuses values that no detector can be built from.
     fn check(&self) -> Result<()> {
         let (rpn, roi) = (&self.rpn, &self.roi);

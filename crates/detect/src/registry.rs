@@ -83,6 +83,13 @@ macro_rules! detectors {
                 }
             }
 
+            /// Paths of the layers that depend on the classes, each the start of a parameter's name.
+            pub fn class_layers(&self) -> Vec<&'static str> {
+                match self {
+                    $(Self::$detector(config) => config.class_layers()),*
+                }
+            }
+
             /// Precision of convolutions and matrix products.
             pub fn precision(&self) -> Precision {
                 match self {

@@ -156,6 +156,11 @@ impl RetinaNet {
 }
 
 impl RetinaNetConfig {
+    /// The layers of the card that depend on the classes with these options.
+    pub fn class_layers(&self) -> Vec<&'static str> {
+        CARD.class_layers.to_vec()
+    }
+
     /// Refuses values that no detector can be built from.
     fn check(&self) -> Result<()> {
         let head = &self.head;

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use equipoise_data::Batch;
+use equipoise_data::{Batch, ClassList};
 use equipoise_detect::Detector;
 use equipoise_detect::weights::{self, Weights};
 use equipoise_loss::{ClassLoss, GradientLedger, LedgerDelta, LossError, TrainingFacts};
@@ -37,21 +37,21 @@ pub struct Learned {
 }
 
 impl Learner {
-    /// A detector for `num_classes` classes that has learnt nothing but the recipe's initial weights; the loss is told `facts`.
+    /// A detector for `classes` that has learnt nothing but the recipe's initial weights; the loss is told `facts`.
     ///
     /// # Errors
     /// When recipe and weights do not fit, or the loss needs facts that are not there.
-    pub fn new(recipe: Recipe, num_classes: usize, facts: TrainingFacts, device: &Device) -> Result<Self> {
+    pub fn new(recipe: Recipe, classes: &ClassList, facts: TrainingFacts, device: &Device) -> Result<Self> {
         check_frozen(&recipe)?;
-        let (weights, decouple) = (recipe.weights.clone(), recipe.decouple);
+        let (weights, decouple, config) = (recipe.weights.clone(), recipe.decouple, recipe.detector.clone());
         let mut notes = Vec::new();
-        let fresh = Self::fresh(recipe, num_classes, facts, device, |detector, loss| match decouple {
+        let fresh = Self::fresh(recipe, classes.ids.len(), facts, device, |detector, loss| match decouple {
             None => {
-                let (detector, left_out) = initial_weights::load(detector, &weights)?;
+                let (detector, left_out) = initial_weights::load(detector, &config, &weights, classes)?;
                 notes = left_out;
                 Ok(detector)
             }
-            Some(decouple) => initial_weights::load_first_stage(detector, &weights, decouple, loss, num_classes),
+            Some(decouple) => initial_weights::load_first_stage(detector, &weights, decouple, loss, classes),
         })?;
         Ok(Self { notes, ..fresh })
     }

@@ -27,5 +27,5 @@ pub use learner::{Learned, Learner};
 pub use predict::Predictor;
 pub use recipe::{LedgerCommit, LossRecipe, OptimizerConfig, Recipe, SamplerRecipe, ScheduleConfig, ScheduleKind};
 pub use row_statistics::RowStatistics;
-pub use trainer::{StepReport, Trainer, ledger_rows};
+pub use trainer::{StepReport, Trainer, ledger_rows, training_facts};
 pub use window::Window;

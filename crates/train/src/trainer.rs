@@ -64,7 +64,8 @@ impl Trainer {
         if Checkpoint::file(&dir.last_checkpoint()).exists() {
             return Err(TrainError::RunExists { path: dir.root().to_path_buf() });
         }
-        let learner = Learner::new(recipe.clone(), dataset.num_classes(), facts(&recipe, &dataset), device)?;
+        let classes = ClassList::of(&dataset);
+        let learner = Learner::new(recipe.clone(), &classes, training_facts(&recipe, &dataset), device)?;
         let (total_steps, stream) = (total_steps(&recipe, &dataset)?, stream(&recipe, &dataset, 0)?);
         // Nothing is written before everything fits: a folder with half a run would refuse the next try.
         let dir = RunDir::create(dir.root())?;
@@ -275,7 +276,7 @@ pub fn ledger_rows(loss: &dyn ClassLoss, ledger: &GradientLedger, dataset: &Data
 }
 
 /// What the loss is told: the counts of exactly these pictures.
-fn facts(recipe: &Recipe, dataset: &Dataset) -> TrainingFacts {
+pub fn training_facts(recipe: &Recipe, dataset: &Dataset) -> TrainingFacts {
     let counts = Counts::of(dataset);
     TrainingFacts {
         image_counts: counts.images,

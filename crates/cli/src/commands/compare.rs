@@ -10,7 +10,7 @@ use equipoise_eval::record::{RunDir, RunRecord, Timing};
 use equipoise_eval::report::{ReportInput, Standing, leaderboard, leaderboard_table, write_report};
 use equipoise_eval::table::{Align, Table};
 use equipoise_loss::registry;
-use equipoise_train::Trainer;
+use equipoise_train::{Trainer, training_facts};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -23,8 +23,8 @@ use crate::run_data::RunData;
 
 /// Train several methods alike over several seeds, and compare their scores
 ///
-/// Every recipe is combined with every loss, sampler and seed; the first combination is the baseline. A loss may bring a sampler of its own, as
-/// eqlv2+repeat-factor. Cells of one seed share initial weights and data order. Started again, finished cells are kept, and one that was stopped goes on.
+/// Every recipe is combined with every loss, sampler and seed; the first combination is the baseline. A loss may bring options and a sampler of its own, as
+/// eql:lambda=0.1 or eqlv2:gamma=10:mu=0.7+repeat-factor. Cells of one seed share initial weights and data order. Started again, finished cells are kept, and one that was stopped goes on.
 #[derive(clap::Args)]
 pub struct Args {
     /// Annotations to train on
@@ -42,8 +42,8 @@ pub struct Args {
     /// Recipes: TOML files or names of built-in ones, as for `train`
     #[arg(long, value_name = "FILE|NAME,...", value_delimiter = ',', default_value = "light")]
     recipe: Vec<PathBuf>,
-    /// Losses (see `equipoise losses`), each with a sampler where it has one [default: those of the recipe]
-    #[arg(long, value_name = "NAME[+SAMPLER],...", value_delimiter = ',')]
+    /// Losses (see `equipoise losses`), each with options and a sampler where it has them [default: those of the recipe]
+    #[arg(long, value_name = "NAME[:OPTION=VALUE][+SAMPLER],...", value_delimiter = ',')]
     loss: Vec<String>,
     /// Samplers [default: that of the recipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
@@ -119,6 +119,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     warn(&train);
     warn(&val);
     warn_idle_samplers(&cells, &train)?;
+    note_losses(&cells, &train)?;
     let jobs = args.jobs.unwrap_or_else(|| args.device.threads()).clamp(1, cells.len());
     let threads = (args.device.threads() / jobs).max(1);
     let progress = Progress::new();
@@ -167,6 +168,7 @@ impl Args {
             for path in &self.recipe {
                 for loss in or_own(&self.loss) {
                     let (loss, own) = with_sampler(loss.as_deref());
+                    let (loss, options) = with_options(loss);
                     if own.is_some() && !self.sampler.is_empty() {
                         bail!(
                             "--loss {} names a sampler, and so does --sampler; leave one of them out",
@@ -175,7 +177,7 @@ impl Args {
                     }
                     let samplers = if own.is_some() { vec![own] } else { or_own(&self.sampler) };
                     for sampler in samplers {
-                        let cell = self.cell(path, loss, sampler.as_deref(), seed)?;
+                        let cell = self.cell(path, (loss, &options), sampler.as_deref(), seed)?;
                         if cells.iter().any(|other| other.dir == cell.dir) {
                             bail!("`{} seed {seed}` is in the comparison twice", cell.title);
                         }
@@ -187,9 +189,16 @@ impl Args {
         Ok(cells)
     }
 
-    fn cell(&self, path: &Path, loss: Option<&str>, sampler: Option<&str>, seed: u64) -> anyhow::Result<Cell> {
+    fn cell(
+        &self,
+        path: &Path,
+        (loss, options): (Option<&str>, &[&str]),
+        sampler: Option<&str>,
+        seed: u64,
+    ) -> anyhow::Result<Cell> {
         let mut overrides = self.overrides.clone();
         overrides.extend(loss.map(|name| format!("loss.name={name:?}")));
+        overrides.extend(options.iter().map(|option| format!("loss.{option}")));
         overrides.extend(sampler.map(|name| format!("sampler.name={name:?}")));
         overrides.push(format!("seed={seed}"));
         let recipe = named_recipe(path, &overrides)?;
@@ -202,6 +211,7 @@ impl Args {
         if loss.is_some() || self.recipe.len() == 1 {
             parts.push(registry::find(&recipe.loss.name)?.card.title.to_string());
         }
+        parts.extend(options.iter().map(ToString::to_string));
         if sampler.is_some() && (self.sampler.len() > 1 || recipe.sampler.name != "uniform") {
             parts.push(recipe.sampler.name.clone());
         }
@@ -217,6 +227,26 @@ fn with_sampler(loss: Option<&str>) -> (Option<&str>, Option<String>) {
         Some((name, sampler)) => (Some(name), Some(sampler.to_string())),
         None => (loss, None),
     }
+}
+
+/// `NAME:OPTION=VALUE:…` in its parts.
+fn with_options(loss: Option<&str>) -> (Option<&str>, Vec<&str>) {
+    let mut parts = loss.into_iter().flat_map(|loss| loss.split(':'));
+    (parts.next(), parts.collect())
+}
+
+/// What each loss says about itself on these data, such as that none of its options does anything here.
+fn note_losses(cells: &[Cell], train: &Dataset) -> anyhow::Result<()> {
+    let mut seen: Vec<&str> = Vec::new();
+    for cell in cells {
+        if !seen.contains(&cell.title.as_str()) {
+            seen.push(&cell.title);
+            for note in cell.recipe.loss.build(&training_facts(&cell.recipe, train))?.notes() {
+                eprintln!("note: `{}`: {note}", cell.title);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Says which samplers do no more for the data than none would: their rows would only show the noise of another order.
@@ -360,7 +390,14 @@ fn conclude(args: &Args, cells: &[Cell], train: &Dataset, val: &Dataset) -> anyh
 
 #[cfg(test)]
 mod tests {
-    use super::{makespan, slug, with_sampler};
+    use super::{makespan, slug, with_options, with_sampler};
+
+    #[test]
+    fn a_loss_may_bring_options() {
+        assert_eq!(with_options(Some("eql:lambda=0.1:prior=0.01")), (Some("eql"), vec!["lambda=0.1", "prior=0.01"]));
+        assert_eq!(with_options(Some("eql")), (Some("eql"), vec![]));
+        assert_eq!(with_options(None), (None, vec![]));
+    }
 
     #[test]
     fn a_loss_may_bring_a_sampler() {

@@ -120,6 +120,16 @@ fn methods_are_compared_over_seeds() {
     assert_eq!(methods, ["Sigmoid BCE", "EQL v2, class-aware"]);
     let ran = equipoise(dir, &[&own[..], &["--sampler", "uniform"]].concat());
     assert!(ran.code == 2 && ran.err.contains("leave one of them out"), "{}", ran.err);
+
+    // A loss with options, and one that has nothing to do here and says so.
+    let own = ["--loss", "eql,eql:lambda=0.9:prior=0.02", "--list", "--json", "--seeds", "1"];
+    let ran = equipoise(dir, &[&data[..], &own].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(json(&ran.out)["cells"][1]["method"], "EQL v1, lambda=0.9, prior=0.02");
+    assert!(ran.err.contains("note: `EQL v1`: every class is in 0.0011 or more"), "{}", ran.err);
+    assert!(!ran.err.contains("note: `EQL v1, lambda"), "{}", ran.err);
+    let ran = equipoise(dir, &[&data[..], &["--loss", "eql:lamda=0.9", "--list"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("did you mean `lambda`?"), "{}", ran.err);
 }
 
 /// The second stage of a run, its calibration and its thresholds, and what `predict` makes of them.

@@ -1,5 +1,7 @@
 //! Runs grouped by title (seeds of one thing), and the leaderboard of the page.
 
+use std::borrow::Cow;
+
 use equipoise_data::Group;
 
 use super::leaderboard::{Column, Difference, MetricStanding, metric};
@@ -37,6 +39,17 @@ pub(super) fn contenders(runs: &[RunRecord]) -> Vec<Contender<'_>> {
         }
     }
     all
+}
+
+/// More curves than this cannot be told apart when several are of one thing.
+const MOST_CURVES: usize = 8;
+
+/// The runs that figures with a curve for each run draw: of many runs only the first seed of each contender.
+pub(super) fn drawn<'a>(runs: &'a [RunRecord], contenders: &[Contender]) -> Cow<'a, [RunRecord]> {
+    if runs.len() <= MOST_CURVES || contenders.len() == runs.len() {
+        return Cow::Borrowed(runs);
+    }
+    contenders.iter().map(|contender| contender.runs[0].clone()).collect()
 }
 
 impl Contender<'_> {

@@ -29,7 +29,7 @@ use crate::figure::{
     Figure, class_ap, class_histogram, gradient_ratio, loss_curves, median, ratio_over_steps, score_curves,
 };
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
-use comparison::contenders;
+use comparison::{contenders, drawn};
 
 pub use leaderboard::{Difference, MetricStanding, Standing, leaderboard, leaderboard_table};
 pub use stats::stats_page;
@@ -170,13 +170,14 @@ impl Figures {
         let pair = contenders.iter().take(1).chain(headline::challenger(&contenders));
         let steps =
             pair.filter_map(|c| ratio_over_steps(c.runs[0], &format!("ratio_over_steps_{}", file_stem(c.runs[0]))));
+        let drawn = drawn(input.runs, &contenders);
         Self {
-            ratio: gradient_ratio(input.runs),
+            ratio: gradient_ratio(&drawn),
             steps: steps.collect(),
-            class_ap: class_ap(input.runs),
+            class_ap: class_ap(&drawn),
             changes: changes::figure(input.runs, &contenders),
-            scores: score_curves(input.runs),
-            losses: loss_curves(input.runs),
+            scores: score_curves(&drawn),
+            losses: loss_curves(&drawn),
             histogram: class_histogram(input.train),
             diagnosis: diagnosis::figures(input.runs),
         }
@@ -203,7 +204,14 @@ fn html(input: &ReportInput, figures: &Figures) -> String {
     let changes = of(figures.changes.as_ref(), "").unwrap_or_default();
     let changes = changes + &changes::movers(&contenders).unwrap_or_default();
     page.optional("changes", "What changed", (!changes.is_empty()).then_some(changes));
-    page.optional("ratio", "Gradient ratio", figures.ratio.as_ref().map(|f| page::moving_ratio(f, RATIO)));
+    let drawn = drawn(input.runs, &contenders);
+    let few = if drawn.len() < input.runs.len() {
+        " Figures with a curve for each run show the first seed of each method."
+    } else {
+        ""
+    };
+    let ratio = figures.ratio.as_ref().map(|f| page::moving_ratio(f, &format!("{RATIO}{few}"), drawn.len()));
+    page.optional("ratio", "Gradient ratio", ratio);
     let steps: Vec<String> =
         figures.steps.iter().enumerate().map(|(at, f)| page::figure(f, if at == 0 { STEPS } else { "" })).collect();
     page.optional("steps", "Ratio over steps", (!steps.is_empty()).then(|| steps.concat()));
@@ -219,7 +227,7 @@ fn html(input: &ReportInput, figures: &Figures) -> String {
     page.optional("notes", "What this is and is not", (!notes.is_empty()).then_some(notes));
     let credits = page::paragraphs(input.credits);
     page.optional("credits", "Credits", (!credits.is_empty()).then_some(credits));
-    page.finish(&numbers::element(input.runs, input.train))
+    page.finish(&numbers::element(&drawn, input.train))
 }
 
 const RATIO: &str = "For every class the ledger adds up how hard its logit was pushed up by its own objects (positive) and down by everything else \

@@ -3,12 +3,14 @@
 use equipoise_data::{Dataset, Group};
 use serde::Serialize;
 
+use super::comparison::contenders;
+use super::headline::challenger;
 use crate::figure::ink::series;
 use crate::figure::spread;
 use crate::record::{RunRecord, ledger_steps};
 
 /// More runs than this cannot be told apart in one moving figure.
-const MOST_RUNS: usize = 4;
+pub(super) const MOST_RUNS: usize = 4;
 /// Snapshots of a run: enough for a smooth slider, and a bound on the page.
 const MOST_SNAPSHOTS: usize = 40;
 /// Ratios are written in thousandths, and not beyond a thousand.
@@ -44,15 +46,33 @@ struct Run {
     weights: Vec<Option<(u32, u32)>>,
 }
 
+/// Places of the runs that the page can move: first seeds before second ones, baseline and challenger before others.
+fn chosen(runs: &[RunRecord]) -> Vec<usize> {
+    let contenders = contenders(runs);
+    let pair = [contenders.first(), challenger(&contenders)].map(|one| one.map(|one| &one.title));
+    let mut places = Vec::new();
+    for contender in &contenders {
+        for (seed, of) in contender.runs.iter().enumerate() {
+            let at = runs.iter().position(|run| std::ptr::eq(run, *of)).expect("a contender's runs are of these");
+            places.push((seed, !pair.contains(&Some(&contender.title)), at));
+        }
+    }
+    places.retain(|(.., at)| !runs[*at].ledger.is_empty() || !runs[*at].classes.is_empty());
+    places.sort_unstable();
+    let mut chosen: Vec<usize> = places.into_iter().take(MOST_RUNS).map(|(.., at)| at).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
 /// The element that holds the numbers.
 pub(super) fn element(runs: &[RunRecord], train: &Dataset) -> String {
     let classes = train.categories.iter().map(|c| Class(&c.name, group(c.group), c.images, c.instances)).collect();
     let inks = series(runs);
     let known = train.num_classes();
-    let told = runs.iter().zip(inks).filter(|(run, _)| !run.ledger.is_empty() || !run.classes.is_empty());
-    let runs = told
-        .take(MOST_RUNS)
-        .map(|(run, series)| {
+    let runs = chosen(runs)
+        .into_iter()
+        .map(|at| {
+            let (run, series) = (&runs[at], inks[at].clone());
             let (steps, ratios, weights) = ledger(run, known);
             Run {
                 label: series.label,

@@ -4,6 +4,7 @@ use equipoise_data::Group;
 
 use super::comparison::Contender;
 use super::headline::challenger;
+use super::numbers::MOST_RUNS;
 use super::{Check, ReportInput, ratio_check, text};
 use crate::figure::ink::{dark_css, group_name, series};
 use crate::figure::{Figure, thousands};
@@ -78,8 +79,13 @@ fn drawing(figure: &Figure, class: &str) -> String {
 }
 
 /// The gradient ratio: a figure that the script moves through training, and on paper and without a script the end of it.
-pub(super) fn moving_ratio(figure: &Figure, above: &str) -> String {
-    format!("<p>{above}</p>\n<div id=\"moving\"></div>\n{}", drawing(figure, "drawing still"))
+pub(super) fn moving_ratio(figure: &Figure, above: &str, runs: usize) -> String {
+    let (more, class) = if runs > MOST_RUNS {
+        (format!("<p>Four of {runs} runs move; below them the end of training of all.</p>\n"), "drawing")
+    } else {
+        (String::new(), "drawing still")
+    };
+    format!("<p>{above}</p>\n{more}<div id=\"moving\"></div>\n{}", drawing(figure, class))
 }
 
 /// The size of the data and of the training, in one line of small facts.

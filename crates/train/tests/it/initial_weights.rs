@@ -51,6 +51,34 @@ fn layers_of_another_class_list_start_anew() {
     assert_eq!(second["roi_head.classifier.bias"].values.len(), CLASSES);
 }
 
+/// A classifier of as many other classes has the right shape, and knows nothing of these.
+#[test]
+fn a_classifier_of_other_classes_starts_anew_though_it_would_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), true, false);
+    let folder = dir.path().join("first");
+    let first = run(recipe(&["epochs=0.5"]), &data, &folder).model;
+    let mut renamed = Dataset::clone(&data);
+    renamed.categories[1].name = "another".into();
+    let renamed = renamed.into();
+    let key = format!("weights={:?}", folder.display().to_string());
+    let noting = start(recipe(&[&key]), &renamed, &dir.path().join("noting"));
+    assert!(
+        noting
+            .notes()
+            .iter()
+            .any(|note| note.contains("`roi_head.classifier.weight`") && note.contains("other classes"))
+    );
+    for (name, weight) in &initial(&folder, &renamed, &dir.path().join("second")) {
+        let of_classes = name.starts_with("roi_head.classifier") || name.starts_with("roi_head.deltas");
+        assert_eq!(*weight != first[name], of_classes, "{name}");
+    }
+    let second_stage = recipe(&[&key, "decouple.method=crt"]);
+    let dir = RunDir::new(dir.path().join("refused"));
+    let error = Trainer::start(second_stage, "test", renamed, dir, &Device::flex()).err().unwrap().to_string();
+    assert!(error.contains("`another`") && error.contains("second stage"), "{error}");
+}
+
 #[test]
 fn weights_that_do_not_fit_name_the_file_and_the_way_out() {
     let dir = tempfile::tempdir().unwrap();

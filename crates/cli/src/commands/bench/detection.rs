@@ -1,7 +1,7 @@
 //! Training steps and predictions of whole detectors, on made-up pictures of given size.
 
 use burn::tensor::Device;
-use equipoise_data::{Batch, BatchImage, ImageId};
+use equipoise_data::{Batch, BatchImage, CategoryId, ClassList, ImageId};
 use equipoise_detect::DetectConfig;
 use equipoise_loss::TrainingFacts;
 use equipoise_train::{Learner, Recipe};
@@ -45,7 +45,9 @@ pub fn prediction(device: &Device) -> anyhow::Result<Vec<Case>> {
 
 impl Setting {
     fn learner(&self, device: &Device) -> anyhow::Result<Learner> {
-        Ok(Learner::new(Recipe::parse(self.name, self.recipe, &[])?, self.classes, TrainingFacts::default(), device)?)
+        let ids = (0..self.classes as u64).map(CategoryId);
+        let classes = ClassList { names: ids.clone().map(|id| id.0.to_string()).collect(), ids: ids.collect() };
+        Ok(Learner::new(Recipe::parse(self.name, self.recipe, &[])?, &classes, TrainingFacts::default(), device)?)
     }
 
     fn shape(&self) -> String {
