@@ -368,6 +368,26 @@ fn pictures_that_cannot_be_read_are_named() {
 }
 
 #[test]
+fn of_many_runs_the_first_seed_of_each_method_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (train, val) = sets(5, None);
+    let methods =
+        [("Baseline", "sigmoid"), ("Two", "x"), ("Three", "x"), ("Four", "x"), ("Five", "x"), ("Last", "eqlv2")];
+    let with_seeds = |(title, loss): (&str, &str)| {
+        [1, 2].map(|seed| run(&format!("{title}-{seed}"), title, loss, 0.5, seed, &train, &val))
+    };
+    let runs: Vec<RunRecord> = methods.into_iter().flat_map(with_seeds).collect();
+    let input = ReportInput { title: "t", runs: &runs, train: &train, val: &val, checks: &[], notes: "", credits: "" };
+    let html = fs::read_to_string(write_report(folder.path(), &input).unwrap()).unwrap();
+    assert!(html.contains("show the first seed of each method") && html.contains("Four of 6 runs move"));
+    let figure = fs::read_to_string(folder.path().join("figures/gradient_ratio.svg")).unwrap();
+    assert!(methods.iter().all(|(title, _)| figure.contains(title)) && !figure.contains("seed"), "{figure}");
+    // Baseline and challenger move, and two others.
+    let labels: Vec<&str> = html.split("{\"label\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(labels, ["Baseline", "Two", "Three", "Last"]);
+}
+
+#[test]
 fn a_report_needs_a_run_and_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let (train, val) = sets(3, None);
