@@ -29,7 +29,7 @@ use crate::figure::{
     Figure, class_ap, class_histogram, gradient_ratio, loss_curves, median, ratio_over_steps, score_curves,
 };
 use crate::record::{LedgerRow, RunRecord, final_ledger, write_file};
-use comparison::{contenders, drawn};
+use comparison::{Contender, contenders, drawn};
 
 pub use leaderboard::{Difference, MetricStanding, Standing, leaderboard, leaderboard_table};
 pub use stats::stats_page;
@@ -126,12 +126,14 @@ pub fn write_report(out: &Path, input: &ReportInput) -> Result<PathBuf> {
         return Err(EvalError::Report("there is no run to report on; name at least one run directory".into()));
     }
     same_classes(input)?;
-    let figures = Figures::draw(input);
+    let contenders = contenders(input.runs);
+    let drawn = drawn(input.runs, &contenders);
+    let figures = Figures::draw(input, &contenders, &drawn);
     for figure in figures.all() {
         figure.write(&out.join("figures"))?;
     }
     let path = out.join("report.html");
-    write_file(&path, html(input, &figures).as_bytes())?;
+    write_file(&path, html(input, &contenders, &drawn, &figures).as_bytes())?;
     Ok(path)
 }
 
@@ -165,19 +167,17 @@ struct Figures {
 }
 
 impl Figures {
-    fn draw(input: &ReportInput) -> Self {
-        let contenders = contenders(input.runs);
-        let pair = contenders.iter().take(1).chain(headline::challenger(&contenders));
+    fn draw(input: &ReportInput, contenders: &[Contender], drawn: &[RunRecord]) -> Self {
+        let pair = contenders.iter().take(1).chain(headline::challenger(contenders));
         let steps =
             pair.filter_map(|c| ratio_over_steps(c.runs[0], &format!("ratio_over_steps_{}", file_stem(c.runs[0]))));
-        let drawn = drawn(input.runs, &contenders);
         Self {
-            ratio: gradient_ratio(&drawn),
+            ratio: gradient_ratio(drawn),
             steps: steps.collect(),
-            class_ap: class_ap(&drawn),
-            changes: changes::figure(input.runs, &contenders),
-            scores: score_curves(&drawn),
-            losses: loss_curves(&drawn),
+            class_ap: class_ap(drawn),
+            changes: changes::figure(input.runs, contenders),
+            scores: score_curves(drawn),
+            losses: loss_curves(drawn),
             histogram: class_histogram(input.train),
             diagnosis: diagnosis::figures(input.runs),
         }
@@ -195,16 +195,14 @@ fn file_stem(run: &RunRecord) -> String {
     run.meta.name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
-fn html(input: &ReportInput, figures: &Figures) -> String {
-    let contenders = contenders(input.runs);
-    let (headline, tiles) = (headline::sentences(&contenders), page::tiles(&contenders));
+fn html(input: &ReportInput, contenders: &[Contender], drawn: &[RunRecord], figures: &Figures) -> String {
+    let (headline, tiles) = (headline::sentences(contenders), page::tiles(contenders));
     let mut page = page::Page::new(input.title, &headline, &tiles, &page::facts(input));
-    page.section("result", "Result", &(comparison::table(&contenders) + &page::checks(input)));
+    page.section("result", "Result", &(comparison::table(contenders) + &page::checks(input)));
     let of = |figure: Option<&Figure>, text: &str| figure.map(|f| page::figure(f, text));
     let changes = of(figures.changes.as_ref(), "").unwrap_or_default();
-    let changes = changes + &changes::movers(&contenders).unwrap_or_default();
+    let changes = changes + &changes::movers(contenders).unwrap_or_default();
     page.optional("changes", "What changed", (!changes.is_empty()).then_some(changes));
-    let drawn = drawn(input.runs, &contenders);
     let few = if drawn.len() < input.runs.len() {
         " Figures with a curve for each run show the first seed of each method."
     } else {
@@ -218,7 +216,7 @@ fn html(input: &ReportInput, figures: &Figures) -> String {
     page.optional("classes-ap", "AP and training pictures", of(figures.class_ap.as_ref(), CLASS_AP));
     page.optional("diagnosis", "Where the tail is lost", diagnosis::section(input.runs, &figures.diagnosis));
     page.optional("table", "Every class", classes::table(input.runs));
-    page.optional("gallery", "Pictures", gallery::gallery(input, &contenders));
+    page.optional("gallery", "Pictures", gallery::gallery(input, contenders));
     page.optional("scores", "Scores in training", of(figures.scores.as_ref(), ""));
     page.optional("losses", "Losses", of(figures.losses.as_ref(), ""));
     page.optional("tail", "The long tail", of(figures.histogram.as_ref(), ""));
@@ -227,7 +225,7 @@ fn html(input: &ReportInput, figures: &Figures) -> String {
     page.optional("notes", "What this is and is not", (!notes.is_empty()).then_some(notes));
     let credits = page::paragraphs(input.credits);
     page.optional("credits", "Credits", (!credits.is_empty()).then_some(credits));
-    page.finish(&numbers::element(&drawn, input.train))
+    page.finish(&numbers::element(drawn, input.train))
 }
 
 const RATIO: &str = "For every class the ledger adds up how hard its logit was pushed up by its own objects (positive) and down by everything else \
