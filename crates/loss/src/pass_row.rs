@@ -200,7 +200,11 @@ impl Scratch {
             let Some((wanted, weight)) = (group.wanted)(row.at) else { continue };
             let columns = &group.columns;
             let [z, room] = [&mut self.z[..columns.len()], &mut self.sums[..columns.len()]];
-            z.iter_mut().zip(columns).for_each(|(z, column)| *z = row.logits[*column]);
+            let together = group.together();
+            match together.clone() {
+                Some(range) => z.copy_from_slice(&row.logits[range]),
+                None => z.iter_mut().zip(columns).for_each(|(z, column)| *z = row.logits[*column]),
+            }
             if row.targets.has_unjudged() {
                 let unjudged = |column: usize| !row.targets.is_judged(row.at, column);
                 z.iter_mut().zip(columns).filter(|(_, c)| unjudged(**c)).for_each(|(z, _)| *z = f32::NEG_INFINITY);
@@ -210,7 +214,7 @@ impl Scratch {
                 let largest = pass_kernel::highest(z);
                 z.iter_mut().for_each(|z| *z -= largest);
                 z[wanted] = z[wanted].max(f32::MIN);
-                shift(row.at, wanted, z);
+                shift(wanted, z);
             }
             let factor = [row.factor[0] * weight as f32, row.factor[1]];
             let fresh = FreshRow::over(&mut self.gradient[..columns.len()]);
@@ -219,10 +223,16 @@ impl Scratch {
             if columns[wanted] == row.own {
                 own_gradient = done.1;
             }
-            for ((column, g), sum) in columns.iter().zip(of_group).zip(room) {
-                gradient[*column] = *g;
-                sums[*column] += std::mem::take(sum);
+            if let Some(range) = together {
+                gradient[range.clone()].copy_from_slice(of_group);
+                sums[range].iter_mut().zip(&*room).for_each(|(to, sum)| *to += sum);
+            } else {
+                for ((column, g), sum) in columns.iter().zip(of_group).zip(&*room) {
+                    gradient[*column] = *g;
+                    sums[*column] += sum;
+                }
             }
+            room.fill(0.0);
         }
         Some((value, own_gradient))
     }

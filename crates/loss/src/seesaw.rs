@@ -73,11 +73,14 @@ impl Seesaw {
         Self { config }
     }
 
+    /// Logarithm of the rows of each class so far, those of this batch included; that of none counts as of one.
+    fn logs(targets: &ClassTargets, ledger: &GradientLedger) -> Vec<f64> {
+        ledger.instances().iter().zip(targets.instances()).map(|(before, now)| (before + now).max(1.0).ln()).collect()
+    }
+
     /// Logarithm of the mitigation factor of every class in every row, `[R, K]`.
     fn mitigation<'a>(&self, targets: &'a ClassTargets, ledger: &GradientLedger) -> Grid<'a> {
-        let (p, batch) = (self.config.p, targets.instances());
-        let logs: Vec<f64> =
-            ledger.instances().iter().zip(batch).map(|(before, now)| (before + now).max(1.0).ln()).collect();
+        let (p, logs) = (self.config.p, Self::logs(targets, ledger));
         let shape = [targets.rows(), logs.len()];
         let fill = move |row: usize, factors: &mut [f64]| {
             if let Label::Class(own) = targets.labels()[row] {
@@ -87,13 +90,14 @@ impl Seesaw {
         Grid::by_row(shape, fill)
     }
 
-    /// Adds `log S_y` to the logits of a row of class `own`.
-    fn shift(&self, mitigation: &[f64], own: usize, logits: &mut [f32]) {
+    /// Adds `log S_y` to the logits of a row of class `own`; `logs` are those of [`Seesaw::logs`].
+    fn shift(&self, logs: &[f32], own: usize, logits: &mut [f32]) {
         // A score is `exp(z - log_sum)`: above that of the own class, or above `eps`, where `z` is above `least`.
         let least = f64::from(logits[own]).max(pass_row::log_sum(logits, own) + self.config.eps.ln());
-        let (least, q, of_own) = (least as f32, self.config.q as f32, logits[own]);
-        for (z, mitigation) in logits.iter_mut().zip(mitigation) {
-            *z += *mitigation as f32 + q * (*z - least).max(0.0);
+        let (least, p, q) = (least as f32, self.config.p as f32, self.config.q as f32);
+        let (log_of_own, of_own) = (logs[own], logits[own]);
+        for (z, log) in logits.iter_mut().zip(logs) {
+            *z += p * (log - log_of_own).min(0.0) + q * (*z - least).max(0.0);
         }
         logits[own] = of_own;
     }
@@ -178,7 +182,8 @@ impl ClassLoss for Seesaw {
     }
 
     fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {
-        let (classes, mitigation) = (targets.num_classes(), self.mitigation(targets, ledger));
+        let classes = targets.num_classes();
+        let logs: Vec<f32> = Self::logs(targets, ledger).into_iter().map(|log| log as f32).collect();
         let own = |row: usize| match targets.labels()[row] {
             Label::Class(own) => Some((own, 1.0)),
             _ => None,
@@ -186,7 +191,7 @@ impl ClassLoss for Seesaw {
         let of_classes = Group {
             columns: (0..classes).collect(),
             wanted: Box::new(own),
-            shift: Some(Box::new(move |row, own, logits| self.shift(&mitigation.row(row), own, logits))),
+            shift: Some(Box::new(move |own, logits| self.shift(&logs, own, logits))),
         };
         let of_objects = Group {
             columns: vec![classes, classes + 1],

@@ -1,5 +1,7 @@
 //! Softmaxes over disjoint sets of columns.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 
 use crate::LossStepF64;
@@ -7,9 +9,9 @@ use crate::LossStepF64;
 /// Place among the group's columns that a row should choose, and its weight there; `None` where the group learns nothing from it.
 type Wanted<'a> = dyn Fn(usize) -> Option<(usize, f64)> + Send + Sync + 'a;
 
-/// `shift(row, wanted, logits)` adds constants to the logits of a group, from which the largest was subtracted; minus infinity is what
+/// `shift(wanted, logits)` adds constants to the logits of a group, from which the largest was subtracted; minus infinity is what
 /// was not judged and stays so.
-type Shift<'a> = dyn Fn(usize, usize, &mut [f32]) + Send + Sync + 'a;
+type Shift<'a> = dyn Fn(usize, &mut [f32]) + Send + Sync + 'a;
 
 /// Tensor operations that a loss has of its own, `[R, C]` → `[R, C]`.
 type Terms<'a> = dyn Fn(Tensor<2>) -> Tensor<2> + Send + Sync + 'a;
@@ -29,8 +31,16 @@ pub struct Softmaxes<'a> {
 
 /// Columns that compete.
 pub(crate) struct Group<'a> {
-    /// Its columns, which no other group has.
+    /// Its columns in ascending order; no other group has them.
     pub columns: Vec<usize>,
     pub wanted: Box<Wanted<'a>>,
     pub shift: Option<Box<Shift<'a>>>,
+}
+
+impl Group<'_> {
+    /// Its columns as a range, where none is left out between them.
+    pub(crate) fn together(&self) -> Option<Range<usize>> {
+        let (first, last) = (*self.columns.first()?, *self.columns.last()?);
+        (last + 1 - first == self.columns.len()).then_some(first..last + 1)
+    }
 }
