@@ -246,32 +246,36 @@ fn exp_body<const FMA: bool>(z: &[f32], max: f32, own: usize, out: &mut [Fresh])
     let (z, z_rest) = z.as_chunks::<LANES>();
     let (out, out_rest) = out.as_chunks_mut::<LANES>();
     let mut sum = [0.0; LANES];
-    for (at, (z, out)) in z.iter().zip(out).enumerate() {
-        let own = (at == own / LANES).then_some(own % LANES);
-        *out = exp_lanes::<FMA>(z, max, own, &mut sum).map(Fresh::new);
+    // What should count as nothing is made minus infinity. The chunk with `own` is alone, so that the loops over the others keep their sums
+    // in registers.
+    let at = (own / LANES).min(z.len());
+    let (z, z_from) = z.split_at(at);
+    let (out, out_from) = out.split_at_mut(at);
+    z.iter().zip(out).for_each(|(z, out)| *out = exp_lanes::<FMA>(z, max, &mut sum).map(Fresh::new));
+    if let ([z, z_after @ ..], [out, out_after @ ..]) = (z_from, out_from) {
+        let mut z = *z;
+        z[own % LANES] = f32::NEG_INFINITY;
+        *out = exp_lanes::<FMA>(&z, max, &mut sum).map(Fresh::new);
+        z_after.iter().zip(out_after).for_each(|(z, out)| *out = exp_lanes::<FMA>(z, max, &mut sum).map(Fresh::new));
     }
     if !z_rest.is_empty() {
-        // What is beyond the row counts as minus infinity.
         let mut padding = [f32::NEG_INFINITY; LANES];
         padding[..z_rest.len()].copy_from_slice(z_rest);
-        let own = (z.len() == own / LANES).then_some(own % LANES);
-        let values = exp_lanes::<FMA>(&padding, max, own, &mut sum);
+        if z_from.is_empty() {
+            padding[own % LANES] = f32::NEG_INFINITY;
+        }
+        let values = exp_lanes::<FMA>(&padding, max, &mut sum);
         out_rest.iter_mut().zip(values).for_each(|(out, value)| *out = Fresh::new(value));
     }
     sum.iter().sum()
 }
 
 #[inline(always)]
-fn exp_lanes<const FMA: bool>(z: &V, max: f32, own: Option<usize>, sum: &mut V) -> V {
+fn exp_lanes<const FMA: bool>(z: &V, max: f32, sum: &mut V) -> V {
     let mut out = [0.0; LANES];
     for i in 0..LANES {
         let x = z[i] - max;
         out[i] = if x < LOWEST { 0.0 } else { exp::<FMA>(x) };
-    }
-    if let Some(own) = own {
-        out[own] = 0.0;
-    }
-    for i in 0..LANES {
         sum[i] += out[i];
     }
     out
