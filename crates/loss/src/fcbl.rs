@@ -26,6 +26,9 @@ use crate::{
 /// Classes whose margins are made together: as many rows as stay in the first cache.
 const TOGETHER: usize = 64;
 
+/// Columns of the margins that are written together: a line of the cache, from as many rows of the matrix.
+const COLUMNS: usize = 16;
+
 /// Options of [`Fcbl`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -105,9 +108,11 @@ impl Fcbl {
         let present: Vec<usize> = rows_by_class(targets).into_keys().collect();
         let mut margins = vec![0.0; present.len() * width];
         let write = |(margins, present): (&mut [f32], &[usize])| {
-            for column in 0..classes {
+            for first in (0..classes).step_by(COLUMNS) {
+                let columns = first..classes.min(first + COLUMNS);
                 for (row, own) in margins.chunks_exact_mut(width).zip(present) {
-                    row[column] = confusion(column, *own);
+                    let to = row[columns.clone()].iter_mut().zip(columns.clone());
+                    to.for_each(|(to, column)| *to = confusion(column, *own));
                 }
             }
             let mut from_own = vec![1.0; classes];

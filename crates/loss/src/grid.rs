@@ -112,6 +112,14 @@ impl<'a> Grid<'a> {
         matches!(&self.values, Values::Stored(values) if values.iter().all(|other| *other == value))
     }
 
+    /// Whether every number of a row is known to be 0.
+    pub(crate) fn is_zero(&self, row: usize) -> bool {
+        match &self.values {
+            Values::Table { of, .. } => of[row].is_none(),
+            _ => self.is(0.0),
+        }
+    }
+
     /// As a tensor of its own shape, which repeats by broadcasting.
     pub fn tensor(&self, device: &Device) -> Tensor<2> {
         let [rows, columns] = self.shape;

@@ -78,7 +78,7 @@ impl Scratch {
         sums: &mut [f32],
     ) -> RowDone {
         let (logits, targets) = (row.logits, row.targets);
-        let z = if loss.scale == 1.0 && loss.offset.is(0.0) {
+        let z = if loss.scale == 1.0 && loss.offset.is_zero(row.at) {
             logits
         } else {
             // Afterwards nothing tells an infinite logit from one that a margin made large.
