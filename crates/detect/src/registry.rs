@@ -106,8 +106,6 @@ macro_rules! detectors {
         }
 
         /// A detector of any registered kind.
-        // There is one in a program, so that a smaller variant gains nothing.
-        #[allow(clippy::large_enum_variant)]
         #[derive(Module, Debug)]
         #[expect(clippy::large_enum_variant, reason = "few live at a time, and Burn has no boxed modules")]
         pub enum Detector {

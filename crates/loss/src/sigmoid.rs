@@ -127,11 +127,15 @@ pub(crate) fn bce_gradient_f64(z: f64, positive: bool) -> f64 {
 
 /// Binary cross-entropy per element, `[R, C]` → `[R, C]`, `targets` being 0 or 1.
 ///
-/// One `log_sigmoid` of the signed logit. The textbook `max(z, 0) - z t + log(1 + exp(-|z|))` has the right value, but its
-/// automatic gradient at `z = 0` is `-t` instead of `1/2 - t`.
+/// The slope is given, as one sigmoid, and not left to automatic differentiation: that of the textbook `max(z, 0) - z t + log(1 + exp(-|z|))` is
+/// `-t` instead of `1/2 - t` at 0, that of `log_sigmoid` takes `p` from the difference of two numbers near 1, 6e-5 off at a prior of 0.001 and 0
+/// below 6e-8.
 pub(crate) fn bce(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
-    let sign = targets.mul_scalar(2.0).sub_scalar(1.0);
-    activation::log_sigmoid(logits * sign).neg()
+    let margin = logits * targets.mul_scalar(2.0).sub_scalar(1.0);
+    let fixed = margin.clone().detach();
+    let value = fixed.clone().neg().clamp_min(0.0) + fixed.clone().abs().neg().exp().log1p();
+    let slope = activation::sigmoid(fixed.clone().neg()).neg();
+    value + slope * (margin - fixed)
 }
 
 /// Multiplies terms by row weights and by "was judged", where there are any.

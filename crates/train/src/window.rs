@@ -64,6 +64,7 @@ impl Window {
             box_regression: mean("box"),
             rpn_objectness: mean("rpn_objectness"),
             rpn_box: mean("rpn_box"),
+            mask: mean("mask"),
             grad_norm: window.grad_norm / steps,
             images_per_second: window.images as f64 / window.since.elapsed().as_secs_f64().max(1e-9),
         }

@@ -73,6 +73,9 @@ pub struct Args {
     device: DeviceArgs,
 }
 
+/// Name of the file with the scores of every method, in the folder of the runs.
+pub const COMPARISON: &str = "compare.json";
+
 /// What `compare.json` holds.
 #[derive(Serialize)]
 struct Comparison<'a> {
@@ -377,7 +380,7 @@ fn conclude(args: &Args, cells: &[Cell], train: &Dataset, val: &Dataset) -> anyh
     let report = write_report(&args.out, &input)?;
     let standings = leaderboard(&runs);
     let comparison = Comparison { report: report.display().to_string(), protocol: &args.protocol, methods: &standings };
-    let path = args.out.join("compare.json");
+    let path = args.out.join(COMPARISON);
     let text = serde_json::to_string_pretty(&comparison)? + "\n";
     equipoise_data::write_atomically(&path, text.as_bytes()).context("the comparison could not be written")?;
     if args.json {

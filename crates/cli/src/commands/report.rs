@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use equipoise_data::Dataset;
-use equipoise_eval::record::{Metrics, RunRecord};
+use equipoise_eval::record::{Metrics, RunDir, RunMeta, RunRecord};
 use equipoise_eval::report::{DEMO_NOTES, ReportInput, comparison_table, headline, ratio_check, write_report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
+use crate::commands::compare::COMPARISON;
 use crate::commands::demo::CREDITS;
 use crate::output::{print, print_json, width, wrap};
 use crate::run_data::RunData;
@@ -105,7 +106,25 @@ fn json(run: &RunRecord) -> RunJson<'_> {
     RunJson { name: &meta.name, title: &meta.title, loss: &meta.loss, seed: meta.seed, metrics: run.metrics.as_ref() }
 }
 
-/// The run directories that the folders are or hold, those of a folder by name.
+/// What is read of `compare.json`.
+#[derive(Deserialize)]
+struct Comparison {
+    methods: Vec<Method>,
+}
+
+#[derive(Deserialize)]
+struct Method {
+    title: String,
+}
+
+/// Titles of the methods of a comparison, its baseline first; none where the folder holds no comparison.
+fn compared_methods(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join(COMPARISON)).unwrap_or_default();
+    let comparison = serde_json::from_str::<Comparison>(&text);
+    comparison.map_or(Vec::new(), |comparison| comparison.methods.into_iter().map(|method| method.title).collect())
+}
+
+/// The run directories that the folders are or hold: those of a comparison in its order, others by name.
 fn run_dirs(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let is_run = |dir: &Path| dir.join("run.json").is_file();
     let mut found = Vec::new();
@@ -121,6 +140,15 @@ fn run_dirs(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             bail!("`{}` is not a run directory and holds none: there is no `run.json`", folder.display());
         }
         inside.sort();
+        let methods = compared_methods(folder);
+        // Runs of no method of the comparison come last.
+        let place = |dir: &PathBuf| {
+            let title = RunMeta::read(&RunDir::new(dir).meta()).map(|meta| meta.title).unwrap_or_default();
+            methods.iter().position(|method| *method == title).unwrap_or(methods.len())
+        };
+        if !methods.is_empty() {
+            inside.sort_by_cached_key(place);
+        }
         found.append(&mut inside);
     }
     Ok(found)

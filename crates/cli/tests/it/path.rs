@@ -103,6 +103,8 @@ fn methods_are_compared_over_seeds() {
     let difference = (of_run("eql-v2-s0") - a + of_run("eql-v2-s1") - b) / 2.0;
     assert!((rival["metrics"][0]["difference"]["mean"].as_f64().unwrap() - difference).abs() < 1e-12);
     assert!(dir.join("cmp/report.html").is_file() && dir.join("cmp/compare.json").is_file());
+    let again = json(&fine(dir, &["report", "cmp", "--json"]));
+    assert_eq!(again["runs"][0]["name"], "sigmoid-bce-s0", "the baseline is the comparison's, not the first by name");
 
     // What is done is not done again, and another recipe is not mixed in.
     let checkpoint = dir.join("cmp/eql-v2-s1/checkpoints/last/checkpoint.safetensors");

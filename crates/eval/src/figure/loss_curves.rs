@@ -1,4 +1,4 @@
-//! Loss against step, four panels: the sum, classification, boxes, region proposals.
+//! Loss against step, a panel for the sum and one for each part that the detector has: classification, boxes, region proposals, masks.
 
 use super::Figure;
 use super::font::{fitted, text_width};
@@ -15,11 +15,12 @@ pub(super) const TOP: f64 = 104.0;
 const SMOOTHING: f64 = 0.02;
 
 type Part = (&'static str, fn(&HistoryRow) -> f64);
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("all losses", |row| row.loss),
     ("classification", |row| row.classification),
     ("box regression", |row| row.box_regression),
     ("region proposals", |row| row.rpn_objectness + row.rpn_box),
+    ("masks", |row| row.mask),
 ];
 
 /// Pale raw and dark smoothed loss of every run. `None` when no run has a history.
@@ -34,12 +35,14 @@ pub fn loss_curves(runs: &[RunRecord]) -> Option<Figure> {
         "Losses in the course of training",
         "pale: as logged, dark: smoothed. Classification losses of different kinds have different scales: compare their shape, not their height",
     );
-    for (at, part) in PARTS.iter().enumerate() {
+    let learned = |(_, of): &&Part| with_history.iter().any(|(run, _)| run.history.iter().any(|row| of(row) != 0.0));
+    let parts: Vec<&Part> = PARTS.iter().filter(learned).collect();
+    for (at, part) in parts.iter().enumerate() {
         let left = LEFT + (at % 2) as f64 * (PANEL.0 + GAP.0);
         let top = TOP + (at / 2) as f64 * (PANEL.1 + GAP.1);
         panel(&mut svg, [left, top, (left + PANEL.0).min(WIDTH - RIGHT), top + PANEL.1], part, &with_history, last);
     }
-    let below = TOP + 2.0 * PANEL.1 + GAP.1 + 66.0;
+    let below = TOP + parts.len().div_ceil(2) as f64 * (PANEL.1 + GAP.1) + 2.0;
     let height = names(&mut svg, below, &with_history);
     let label = format!("Loss curves of {} runs over {last} steps", with_history.len());
     Some(Figure::new("loss_curves", label, &svg, height))

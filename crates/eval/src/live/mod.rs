@@ -110,12 +110,10 @@ impl Paint {
         if history.is_empty() {
             return Vec::new();
         }
-        let parts = format!(
-            "cls {:.3}  box {:.3}  rpn {:.3}",
-            mean(|row| row.classification),
-            mean(|row| row.box_regression),
-            mean(|row| row.rpn_objectness + row.rpn_box)
-        );
+        let mut parts = format!("cls {:.3}  box {:.3}", mean(|row| row.classification), mean(|row| row.box_regression));
+        // A detector of one stage has no proposals, and few learn masks.
+        let others = [("rpn", mean(|row| row.rpn_objectness + row.rpn_box)), ("mask", mean(|row| row.mask))];
+        others.iter().filter(|(_, loss)| *loss != 0.0).for_each(|(name, loss)| parts += &format!("  {name} {loss:.3}"));
         let values: Vec<f64> = history.iter().map(|row| row.loss).collect();
         let loss = self.series("loss", &values, 0.0, &format!("{:.3}", mean(|row| row.loss)));
         vec![loss, self.line(Style::Plain, &format!("{:NAME$}{parts}", ""))]

@@ -27,13 +27,16 @@ pub struct HistoryRow {
     pub rpn_objectness: f64,
     /// Box regression term of the region proposal network.
     pub rpn_box: f64,
+    /// Mask term, 0 without a mask head. Files of earlier versions have no such column.
+    #[serde(default)]
+    pub mask: f64,
     /// Norm of the gradient over all parameters, before clipping.
     pub grad_norm: f64,
     /// Speed since the row before. The only column that differs between two equal runs.
     pub images_per_second: f64,
 }
 
-const HEADER: &str = "step,epoch,lr,loss,classification,box,rpn_objectness,rpn_box,grad_norm,images_per_second";
+const HEADER: &str = "step,epoch,lr,loss,classification,box,rpn_objectness,rpn_box,mask,grad_norm,images_per_second";
 
 /// Reads `history.csv`; a truncated last line becomes a warning.
 ///

@@ -33,6 +33,9 @@ pub struct ResultRow {
     /// Box regression term of the region proposal network.
     #[serde(rename = "train/rpn_box_loss")]
     pub rpn_box: Option<f64>,
+    /// Mask term.
+    #[serde(rename = "train/mask_loss", default)]
+    pub mask: Option<f64>,
     /// `AP` of the protocol.
     #[serde(rename = "metrics/AP")]
     pub ap: Option<f64>,
@@ -86,6 +89,7 @@ fn row(step: u64, epoch: f64, since: &[&HistoryRow], scores: ValidationRow) -> R
         box_regression: mean(|row| row.box_regression),
         rpn_objectness: mean(|row| row.rpn_objectness),
         rpn_box: mean(|row| row.rpn_box),
+        mask: mean(|row| row.mask),
         ap: scores.ap,
         ap50: scores.ap50,
         ap_rare: scores.ap_rare,

@@ -2,7 +2,7 @@
 //!
 //! | tag | from |
 //! |---|---|
-//! | `train/loss`, `train/cls_loss`, `train/box_loss`, `train/rpn_cls_loss`, `train/rpn_box_loss`, `train/grad_norm`, `train/lr`, `train/epoch`, `train/images_per_second` | `history.csv` |
+//! | `train/loss`, `train/cls_loss`, `train/box_loss`, `train/rpn_cls_loss`, `train/rpn_box_loss`, `train/mask_loss`, `train/grad_norm`, `train/lr`, `train/epoch`, `train/images_per_second` | `history.csv` |
 //! | `metrics/AP`, `AP50`, `APr`, `APc`, `APf` | `validation.csv`, and the other scores of `metrics.json` at the last step |
 //! | `gradient_ratio/rare`, `common`, `frequent`: medians over classes; the same as distributions | `ledger.csv` |
 //! | `figures/NAME` | the report |
@@ -91,13 +91,14 @@ impl TensorBoard {
     }
 }
 
-fn losses(row: &HistoryRow) -> [(&'static str, f64); 9] {
+fn losses(row: &HistoryRow) -> [(&'static str, f64); 10] {
     [
         ("train/loss", row.loss),
         ("train/cls_loss", row.classification),
         ("train/box_loss", row.box_regression),
         ("train/rpn_cls_loss", row.rpn_objectness),
         ("train/rpn_box_loss", row.rpn_box),
+        ("train/mask_loss", row.mask),
         ("train/grad_norm", row.grad_norm),
         ("train/lr", row.lr),
         ("train/epoch", row.epoch),

@@ -192,7 +192,7 @@ fn results_are_joined_from_the_tables() {
     assert_eq!((rows[0].ap, rows[1].ap, rows[2].ap), (Some(0.1), None, None));
     assert_eq!((rows[3].ap, rows[3].ap_rare, rows[3].lr), (Some(0.5), Some(0.25), Some(0.1)));
     let text = fs::read_to_string(dir.results()).unwrap();
-    insta::assert_snapshot!(text.lines().next().unwrap(), @"step,epoch,train/loss,train/cls_loss,train/box_loss,train/rpn_cls_loss,train/rpn_box_loss,metrics/AP,metrics/AP50,metrics/APr,metrics/APc,metrics/APf,lr");
+    insta::assert_snapshot!(text.lines().next().unwrap(), @"step,epoch,train/loss,train/cls_loss,train/box_loss,train/rpn_cls_loss,train/rpn_box_loss,train/mask_loss,metrics/AP,metrics/AP50,metrics/APr,metrics/APc,metrics/APf,lr");
     run.history.clear();
     assert_eq!(result_rows(&run).iter().map(|row| (row.step, row.loss)).collect::<Vec<_>>(), [(2, None), (6, None)]);
     assert!(result_rows(&RunRecord::default()).is_empty());

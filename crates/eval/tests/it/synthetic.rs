@@ -211,6 +211,7 @@ fn history(tail: f64, rng: &mut ChaCha8Rng) -> Vec<HistoryRow> {
                 box_regression,
                 rpn_objectness,
                 rpn_box,
+                mask: 0.0,
                 grad_norm: 4.0 * noise,
                 images_per_second: 30.0 * noise,
             }

@@ -5,20 +5,22 @@
 //! `[-ln 2 / 2, ln 2 / 2]`, with a relative error below 3e-7 for arguments from -87 to 0, below which it stays at `exp(-87)`, 1.6e-38, and never makes a NaN of a
 //! number.
 
+mod exps;
 mod math;
+mod rows;
+mod sides;
 
 use std::mem::MaybeUninit;
 use std::slice::ChunksMut;
 
 use rayon::prelude::*;
 
-use self::math::{LOWEST, exp, fma, log, log1p_quotient};
+use self::exps::{exp_body, share_body};
+use self::rows::{change_body, highest_body, largest_body, log_of_ratio_body, narrow_body};
+use self::sides::{focal_body, sigmoid_body};
 
 /// Values that are handled together: one register of AVX-512, two of AVX2.
 const LANES: usize = 16;
-
-/// The exponent of infinities and NaNs: all ones.
-const EXPONENT: u32 = 0x7f80_0000;
 
 type V = [f32; LANES];
 
@@ -100,194 +102,6 @@ dispatched! {
 dispatched! {
     /// Multiplies `out` by `factor[0]`, adds it to `sums`, and multiplies it by `factor[1]`.
     pub(crate) share_row = share_body(factor: [f32; 2], out: &mut [f32], sums: &mut [f32])
-}
-
-#[inline(always)]
-fn largest_body<const FMA: bool>(row: &[f32]) -> Option<f32> {
-    let (highest, exponent) = row.iter().fold((turned(f32::NEG_INFINITY), 0), |(highest, exponent), z| {
-        (highest.max(turned(*z)), exponent.max(z.to_bits() & EXPONENT))
-    });
-    (exponent < EXPONENT).then(|| turned_back(highest))
-}
-
-#[inline(always)]
-fn highest_body<const FMA: bool>(row: &[f32]) -> f32 {
-    turned_back(row.iter().fold(turned(f32::NEG_INFINITY), |highest, z| highest.max(turned(*z))))
-}
-
-/// Bits of a float with those of negative numbers turned round, which are ordered as integers. The order of evaluation of integers is
-/// free, so that a search becomes vectors.
-#[inline(always)]
-fn turned(z: f32) -> i32 {
-    let bits = z.to_bits() as i32;
-    bits ^ ((bits >> 31) & i32::MAX)
-}
-
-#[inline(always)]
-fn turned_back(bits: i32) -> f32 {
-    f32::from_bits((bits ^ ((bits >> 31) & i32::MAX)) as u32)
-}
-
-#[inline(always)]
-fn change_body<const FMA: bool>(z: &[f32], origin: f32, scale: f32, offset: &[f32], to: &mut [f32]) -> f32 {
-    let mut highest = turned(f32::NEG_INFINITY);
-    for ((to, z), offset) in to.iter_mut().zip(z).zip(offset) {
-        *to = ((z - origin) * scale + offset).clamp(f32::MIN, f32::MAX);
-        highest = highest.max(turned(*to));
-    }
-    turned_back(highest)
-}
-
-#[inline(always)]
-fn narrow_body<const FMA: bool>(from: &[f64], to: &mut [f32]) {
-    to.iter_mut().zip(from).for_each(|(to, value)| *to = *value as f32);
-}
-
-#[inline(always)]
-fn log_of_ratio_body<const FMA: bool>(from: &[f32], scale: f32, to: &mut [f32]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = scale * log::<FMA>(from / *to));
-}
-
-#[inline(always)]
-fn sigmoid_body<const FMA: bool>(
-    z: &[f32],
-    weight: &[f32],
-    factor: [f32; 2],
-    gradient: &mut [Fresh],
-    sums: &mut [f32],
-) -> Option<f64> {
-    // Without a focus nothing reads it.
-    sides::<FMA, false>(z, [weight, weight], factor, gradient, sums)
-}
-
-#[inline(always)]
-fn focal_body<const FMA: bool>(
-    z: &[f32],
-    weight: &[f32],
-    gamma: &[f32],
-    factor: [f32; 2],
-    gradient: &mut [Fresh],
-    sums: &mut [f32],
-) -> Option<f64> {
-    sides::<FMA, true>(z, [weight, gamma], factor, gradient, sums)
-}
-
-/// A row of negative sides, with or without a focus.
-#[inline(always)]
-fn sides<const FMA: bool, const FOCAL: bool>(
-    z: &[f32],
-    [weight, gamma]: [&[f32]; 2],
-    [row_weight, scale]: [f32; 2],
-    gradient: &mut [Fresh],
-    sums: &mut [f32],
-) -> Option<f64> {
-    let factor = [row_weight, row_weight * scale];
-    let (z, z_rest) = z.as_chunks::<LANES>();
-    let (weight, weight_rest) = weight.as_chunks::<LANES>();
-    let (gamma, gamma_rest) = gamma.as_chunks::<LANES>();
-    let (gradient, gradient_rest) = gradient.as_chunks_mut::<LANES>();
-    let (sums, sums_rest) = sums.as_chunks_mut::<LANES>();
-    let (mut value, mut highest) = ([0.0; LANES], [0_u32; LANES]);
-    for ((((z, weight), gamma), gradient), sums) in z.iter().zip(weight).zip(gamma).zip(gradient).zip(sums) {
-        side_lanes::<FMA, FOCAL>(z, [weight, gamma], factor, gradient, sums, &mut value, &mut highest);
-    }
-    if !z_rest.is_empty() {
-        // Lanes beyond the row have weight 0.
-        let (z, weight, gamma) = (padded(z_rest), padded(weight_rest), padded(gamma_rest));
-        let (mut gradient, mut sums) = ([Fresh::new(0.0); LANES], padded(sums_rest));
-        side_lanes::<FMA, FOCAL>(&z, [&weight, &gamma], factor, &mut gradient, &mut sums, &mut value, &mut highest);
-        gradient_rest.copy_from_slice(&gradient[..gradient_rest.len()]);
-        sums_rest.copy_from_slice(&sums[..sums_rest.len()]);
-    }
-    let finite = highest.iter().all(|bits| *bits < f32::NEG_INFINITY.to_bits());
-    finite.then(|| value.iter().map(|lane| f64::from(*lane)).sum::<f64>() * f64::from(row_weight))
-}
-
-/// With `e = exp(-|z|)`: `p = 1 / (1 + e)` or `e / (1 + e)`, and `log(1 + exp(z)) = max(z, 0) + log1p(e)`.
-///
-/// A focus adds `p^gamma = exp(gamma log p)`, `log p` being `-max(-z, 0) - log1p(e)`: `log(p)` of a `p` that was rounded would lose the
-/// digits of one near 1. `highest` keeps the largest bits of `-|z|`, `value` the terms without the row's weight.
-#[inline(always)]
-fn side_lanes<const FMA: bool, const FOCAL: bool>(
-    z: &V,
-    [weight, gamma]: [&V; 2],
-    [row_weight, scale]: [f32; 2],
-    gradient: &mut [Fresh; LANES],
-    sums: &mut V,
-    value: &mut V,
-    highest: &mut [u32; LANES],
-) {
-    for i in 0..LANES {
-        let x = -z[i].abs();
-        highest[i] = highest[i].max(x.to_bits());
-        let e = exp::<FMA>(x);
-        // The sign bit alone: either side is the same at 0.
-        let negative = z[i].to_bits() >> 31 == 1;
-        let (own, other) = if negative { (e, 1.0) } else { (1.0, e) };
-        let p = own / (1.0 + e);
-        let log = log1p_quotient::<FMA>(e);
-        let (bce, mut slope) = (fma::<FMA>(log, e, z[i].max(0.0)), p);
-        let mut weight = weight[i];
-        if FOCAL {
-            // Beyond the range of `exp`, `1 - p` is 0: times a `z` of 1e38, the least `e` is no longer small.
-            let other = if z[i] >= -LOWEST { 0.0 } else { other / (1.0 + e) };
-            weight *= exp::<FMA>(gamma[i] * fma::<FMA>(log, -e, z[i].min(0.0)));
-            slope = fma::<FMA>(gamma[i] * other, bce, p);
-        }
-        value[i] = fma::<FMA>(weight, bce, value[i]);
-        let g = weight * slope;
-        sums[i] = fma::<FMA>(g, row_weight, sums[i]);
-        gradient[i] = Fresh::new(g * scale);
-    }
-}
-
-#[inline(always)]
-fn exp_body<const FMA: bool>(z: &[f32], max: f32, own: usize, out: &mut [Fresh]) -> f32 {
-    let (z, z_rest) = z.as_chunks::<LANES>();
-    let (out, out_rest) = out.as_chunks_mut::<LANES>();
-    let mut sum = [0.0; LANES];
-    // What should count as nothing is made minus infinity. The chunk with `own` is alone, so that the loops over the others keep their sums
-    // in registers.
-    let at = (own / LANES).min(z.len());
-    let (z, z_from) = z.split_at(at);
-    let (out, out_from) = out.split_at_mut(at);
-    z.iter().zip(out).for_each(|(z, out)| *out = exp_lanes::<FMA>(z, max, &mut sum).map(Fresh::new));
-    if let ([z, z_after @ ..], [out, out_after @ ..]) = (z_from, out_from) {
-        let mut z = *z;
-        z[own % LANES] = f32::NEG_INFINITY;
-        *out = exp_lanes::<FMA>(&z, max, &mut sum).map(Fresh::new);
-        z_after.iter().zip(out_after).for_each(|(z, out)| *out = exp_lanes::<FMA>(z, max, &mut sum).map(Fresh::new));
-    }
-    if !z_rest.is_empty() {
-        let mut padding = [f32::NEG_INFINITY; LANES];
-        padding[..z_rest.len()].copy_from_slice(z_rest);
-        if z_from.is_empty() {
-            padding[own % LANES] = f32::NEG_INFINITY;
-        }
-        let values = exp_lanes::<FMA>(&padding, max, &mut sum);
-        out_rest.iter_mut().zip(values).for_each(|(out, value)| *out = Fresh::new(value));
-    }
-    sum.iter().sum()
-}
-
-#[inline(always)]
-fn exp_lanes<const FMA: bool>(z: &V, max: f32, sum: &mut V) -> V {
-    let mut out = [0.0; LANES];
-    for i in 0..LANES {
-        let x = z[i] - max;
-        out[i] = if x < LOWEST { 0.0 } else { exp::<FMA>(x) };
-        sum[i] += out[i];
-    }
-    out
-}
-
-#[inline(always)]
-fn share_body<const FMA: bool>([share, scale]: [f32; 2], out: &mut [f32], sums: &mut [f32]) {
-    for (out, sum) in out.iter_mut().zip(sums) {
-        let g = *out * share;
-        *sum += g;
-        *out = g * scale;
-    }
 }
 
 /// Sum of `exp(z - max)` of all columns but one.
@@ -408,16 +222,8 @@ pub(crate) fn in_pieces<T: Send>(
     (values, results)
 }
 
-#[inline(always)]
-fn padded(rest: &[f32]) -> V {
-    let mut lanes = [0.0; LANES];
-    lanes[..rest.len()].copy_from_slice(rest);
-    lanes
-}
-
 #[cfg(test)]
 mod tests {
-    use super::math::tests::sampled;
     use super::*;
 
     #[test]
@@ -426,63 +232,6 @@ mod tests {
         let (from, expected): (Vec<f32>, Vec<f32>) = to.iter().map(|b| (0.5, 0.85 * (0.5 / b).ln())).unzip();
         log_of_ratio(&from, 0.85, &mut to);
         assert!(to.iter().zip(expected).all(|(got, exact)| (got - exact).abs() <= 1e-6 * exact.abs().max(0.1)));
-    }
-
-    /// `p` and `log(1 + exp(z))` over all magnitudes, against float64.
-    #[test]
-    fn sigmoids_and_logs_are_close_over_the_float_range() {
-        let values = sampled(f32::MIN).flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]);
-        let all: Vec<f32> = values.step_by(11).collect();
-        for chunk in all.chunks(LANES + 3) {
-            for fused in [true, false] {
-                for (at, z) in chunk.iter().enumerate() {
-                    // One value at a time, at every place of a row.
-                    let mut weight = vec![0.0; chunk.len()];
-                    weight[at] = 1.0;
-                    let (mut gradient, mut sums) = (vec![Fresh::new(1.0); chunk.len()], vec![0.0; chunk.len()]);
-                    let row = FreshRow(Some(&mut gradient));
-                    let body = if fused { sigmoid_body::<true> } else { sigmoid_body::<false> };
-                    let factor = [1.0, 2.0];
-                    let (value, gradient) =
-                        row.written(chunk.len(), |row| body(chunk, &weight, factor, row, &mut sums));
-                    let value = value.unwrap();
-                    let expected = crate::sigmoid::bce_f64(f64::from(*z), false);
-                    // Below exp(-87) both are 0 to f32.
-                    assert!((value - expected).abs() <= 5e-7 * expected + 2e-38, "log(1 + exp({z})) is {value}");
-                    let p = crate::sigmoid::sigmoid(f64::from(*z));
-                    assert!((f64::from(sums[at]) - p).abs() <= 5e-7 * p + 2e-38, "sigmoid({z}) is {}", sums[at]);
-                    assert_eq!(gradient[at], 2.0 * sums[at]);
-                    assert!(gradient.iter().enumerate().all(|(other, g)| other == at || *g == 0.0));
-                }
-            }
-        }
-    }
-
-    /// Terms and slopes with a focus over all magnitudes, against float64.
-    #[test]
-    fn focal_sides_are_close_over_the_float_range() {
-        let values = sampled(f32::MIN).flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]);
-        for (z, gamma) in values.step_by(101).zip([0.0_f32, 0.5, 2.0, 10.0].into_iter().cycle()) {
-            let (term, slope) = crate::focal_terms::term_f64(f64::from(z), 0.0, f64::from(gamma));
-            // The exponent `gamma log p` is rounded.
-            let exponent = f64::from(gamma) * crate::sigmoid::bce_f64(f64::from(z), true);
-            let close = |got: f64, expected: f64| {
-                let off = (got - expected).abs();
-                assert!(
-                    off <= (2e-6 + 3e-7 * exponent) * expected + 2e-36,
-                    "z {z}, gamma {gamma}: {got} for {expected}"
-                );
-            };
-            for body in [focal_body::<true>, focal_body::<false>] {
-                let (mut gradient, mut sums) = ([Fresh::new(1.0)], [0.0]);
-                let row = FreshRow::over(&mut gradient);
-                let write = |row: &mut [Fresh]| body(&[z], &[1.0], &[gamma], [1.0, 2.0], row, &mut sums);
-                let (value, gradient) = row.written(1, write);
-                close(value.unwrap(), term);
-                close(f64::from(gradient[0]) / 2.0, slope);
-                assert_eq!(gradient[0], 2.0 * sums[0]);
-            }
-        }
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub fn device() -> Device {
     }
 }
 
+/// Whether the tests run on the CPU, which promises more than other devices.
+pub fn on_cpu() -> bool {
+    device() == Device::flex()
+}
+
 /// What a batch has besides labels.
 #[derive(Clone, Copy, Default)]
 pub struct Extras {

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use equipoise_loss::{ClassTargets, GradientLedger, Label, LossError, TrainingFacts};
 
 use crate::batch::{
-    Batch, DRAWING, Extras, Random, Variant, assert_close, device, facts, losses, remembered, step, tensor, values,
-    variants,
+    Batch, DRAWING, Extras, Random, Variant, assert_close, device, facts, losses, on_cpu, remembered, step, tensor,
+    values, variants,
 };
 
 const ROWS: usize = 30;
@@ -88,6 +88,10 @@ fn the_fused_pass_agrees_with_the_terms() {
 /// Pieces are added in order, so that threads change nothing.
 #[test]
 fn the_number_of_threads_changes_no_bit() {
+    // Other devices choose among their kernels by speed, and these differ in the order of sums.
+    if !on_cpu() {
+        return;
+    }
     for (Variant { name, .. }, loss) in losses(40) {
         let batch = Batch::of(&*loss, 3, 300, 40, Extras::ALL[4]);
         let with = |threads: usize| {
