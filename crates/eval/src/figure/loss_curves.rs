@@ -56,6 +56,8 @@ fn panel(svg: &mut Svg, area: [f64; 4], (name, of): &Part, runs: &[(&RunRecord, 
             let (steps, values): (Vec<f64>, Vec<f64>) = points.unzip();
             (steps, values, *series)
         })
+        // A detector without this part has zeros.
+        .filter(|(_, values, _)| values.iter().any(|value| *value != 0.0))
         .collect();
     let top = axis_top(curves.iter().flat_map(|(_, values, _)| values.iter().copied()));
     let plot = Plot {
