@@ -52,8 +52,8 @@ impl FocalTerms {
         let other = one_hot.clone().neg().add_scalar(1.0);
         let gamma = Grid::columns(self.gamma.clone()).tensor(&device);
         let signed = logits.clone() * one_hot.clone().mul_scalar(2.0).sub_scalar(1.0);
-        let focus = (activation::log_sigmoid(signed.clone().neg()) * gamma.clone()).exp();
-        let mut terms = activation::log_sigmoid(signed).neg() * focus;
+        let focus = (sigmoid::log_sigmoid(signed.clone().neg()) * gamma.clone()).exp();
+        let mut terms = sigmoid::log_sigmoid(signed).neg() * focus;
         if !self.quality.is(1.0) {
             terms = other.clone() * terms + one_hot.clone() * self.positive(logits, gamma);
         }
@@ -69,7 +69,7 @@ impl FocalTerms {
     /// Terms of a quality, in every column.
     fn positive(&self, logits: Tensor<2>, gamma: Tensor<2>) -> Tensor<2> {
         let quality = self.quality.tensor(&logits.device());
-        let (log_p, log_not) = (activation::log_sigmoid(logits.clone()), activation::log_sigmoid(logits.clone().neg()));
+        let (log_p, log_not) = (sigmoid::log_sigmoid(logits.clone()), sigmoid::log_sigmoid(logits.clone().neg()));
         // BCE(z, u) = -u log p - (1 - u) log(1 - p); the distance is kept off 0, where its logarithm has no gradient.
         let bce = (log_p * quality.clone() + log_not * quality.clone().neg().add_scalar(1.0)).neg();
         let distance = (quality - activation::sigmoid(logits)).abs().clamp_min(1e-12);

@@ -238,15 +238,17 @@ fn with_options(loss: Option<&str>) -> (Option<&str>, Vec<&str>) {
     (parts.next(), parts.collect())
 }
 
+/// The first cell with each value of `key`.
+fn unlike<K: PartialEq>(cells: &[Cell], key: impl Fn(&Cell) -> &K) -> Vec<&Cell> {
+    let first = |(at, cell): &(usize, &Cell)| !cells[..*at].iter().any(|other| key(other) == key(cell));
+    cells.iter().enumerate().filter(first).map(|(_, cell)| cell).collect()
+}
+
 /// What each loss says about itself on these data, such as that none of its options does anything here.
 fn note_losses(cells: &[Cell], train: &Dataset) -> anyhow::Result<()> {
-    let mut seen: Vec<&str> = Vec::new();
-    for cell in cells {
-        if !seen.contains(&cell.title.as_str()) {
-            seen.push(&cell.title);
-            for note in cell.recipe.loss.build(&training_facts(&cell.recipe, train))?.notes() {
-                eprintln!("note: `{}`: {note}", cell.title);
-            }
+    for cell in unlike(cells, |cell| &cell.title) {
+        for note in cell.recipe.loss.build(&training_facts(&cell.recipe, train))?.notes() {
+            eprintln!("note: `{}`: {note}", cell.title);
         }
     }
     Ok(())
@@ -254,13 +256,8 @@ fn note_losses(cells: &[Cell], train: &Dataset) -> anyhow::Result<()> {
 
 /// Says which samplers do no more for the data than none would: their rows would only show the noise of another order.
 fn warn_idle_samplers(cells: &[Cell], train: &Dataset) -> anyhow::Result<()> {
-    let mut seen = Vec::new();
-    for cell in cells {
+    for cell in unlike(cells, |cell| &cell.recipe.sampler) {
         let config = &cell.recipe.sampler;
-        if seen.contains(&config) {
-            continue;
-        }
-        seen.push(config);
         if let Some(reason) = sampler(&config.name, &config.options)?.changes_nothing(train) {
             eprintln!("warning: the sampler of `{}`, {}, changes nothing: {reason}", cell.title, config.name);
         }

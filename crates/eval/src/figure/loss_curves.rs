@@ -35,12 +35,17 @@ pub fn loss_curves(runs: &[RunRecord]) -> Option<Figure> {
         "Losses in the course of training",
         "pale: as logged, dark: smoothed. Classification losses of different kinds have different scales: compare their shape, not their height",
     );
-    let learned = |(_, of): &&Part| with_history.iter().any(|(run, _)| run.history.iter().any(|row| of(row) != 0.0));
-    let parts: Vec<&Part> = PARTS.iter().filter(learned).collect();
-    for (at, part) in parts.iter().enumerate() {
+    // A detector without a part has zeros there.
+    let with_part = |(_, of): &Part| {
+        let has = |(run, _): &(&RunRecord, &Series)| run.history.iter().any(|row| of(row) != 0.0);
+        with_history.iter().copied().filter(has).collect::<Vec<_>>()
+    };
+    let parts = PARTS.iter().map(|part| (part, with_part(part)));
+    let parts: Vec<_> = parts.filter(|(_, runs)| !runs.is_empty()).collect();
+    for (at, (part, runs)) in parts.iter().enumerate() {
         let left = LEFT + (at % 2) as f64 * (PANEL.0 + GAP.0);
         let top = TOP + (at / 2) as f64 * (PANEL.1 + GAP.1);
-        panel(&mut svg, [left, top, (left + PANEL.0).min(WIDTH - RIGHT), top + PANEL.1], part, &with_history, last);
+        panel(&mut svg, [left, top, (left + PANEL.0).min(WIDTH - RIGHT), top + PANEL.1], part, runs, last);
     }
     let below = TOP + parts.len().div_ceil(2) as f64 * (PANEL.1 + GAP.1) + 2.0;
     let height = names(&mut svg, below, &with_history);
@@ -56,8 +61,6 @@ fn panel(svg: &mut Svg, area: [f64; 4], (name, of): &Part, runs: &[(&RunRecord, 
             let (steps, values): (Vec<f64>, Vec<f64>) = points.unzip();
             (steps, values, *series)
         })
-        // A detector without this part has zeros.
-        .filter(|(_, values, _)| values.iter().any(|value| *value != 0.0))
         .collect();
     let top = axis_top(curves.iter().flat_map(|(_, values, _)| values.iter().copied()));
     let plot = Plot {
