@@ -70,9 +70,10 @@ struct Run {
     write: usize,
 }
 
-/// Output channels per block and vectors of positions per panel.
+/// Output channels per block and vectors of positions per panel. Of 16 registers, 12 sums, two vectors and a weight leave one free: 4 × 3 needs all
+/// of them, and compilers then keep a sum in memory, which takes twice as long.
 fn tile_shape() -> (usize, usize) {
-    if shape().1 { (8, 3) } else { (4, 3) }
+    if shape().1 { (8, 3) } else { (6, 2) }
 }
 
 impl TapProduct<'_> {
@@ -227,7 +228,7 @@ impl Kernel for Task<'_> {
             unsafe { self.sweep::<S, 8, 3>() }
         } else {
             // SAFETY: as above.
-            unsafe { self.sweep::<S, 4, 3>() }
+            unsafe { self.sweep::<S, 6, 2>() }
         }
     }
 }
@@ -248,8 +249,8 @@ impl Task<'_> {
                 unsafe {
                     match count.div_ceil(S::LANES) {
                         1 => task.meet::<S, MR, 1>(&terms, runs, count, panel),
-                        2 => task.meet::<S, MR, 2>(&terms, runs, count, panel),
-                        _ => task.meet::<S, MR, 3>(&terms, runs, count, panel),
+                        2 if NV > 2 => task.meet::<S, MR, 2>(&terms, runs, count, panel),
+                        _ => task.meet::<S, MR, NV>(&terms, runs, count, panel),
                     }
                 }
             }
