@@ -2,7 +2,7 @@
 
     python -m venv venv && venv/bin/pip install -r parity/speed/requirements.txt
     cargo build --release
-    venv/bin/python parity/speed/compare.py [--parts loss ops step predict] [--rounds 3] [--threads 2]
+    venv/bin/python parity/speed/compare.py [--parts loss ops step predict] [--rounds 3] [--threads 2] [--only fcbl]
 
 PyTorch runs with glibc's thresholds raised, so that it keeps large buffers instead of asking the system for them at each step, which
 makes it several times faster on large tensors. A ratio is the median over the rounds of (equipoise / PyTorch): below 1, equipoise is faster.
@@ -34,9 +34,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", default="2")
     parser.add_argument("--threads", default="2")
+    parser.add_argument("--only", default="", help="only cases whose name or shape contains this")
     parser.add_argument("--program", default=ROOT / "target" / "release" / "equipoise")
     args = parser.parse_args()
-    options = ["--seconds", args.seconds, "--threads", args.threads]
+    options = ["--seconds", args.seconds, "--threads", args.threads, "--only", args.only]
     script = pathlib.Path(__file__).with_name("torch_bench.py")
     print("| case | shape | equipoise ms | PyTorch ms | ratio | of the rounds |")
     print("|---|---|---|---|---|---|")

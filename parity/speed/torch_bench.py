@@ -157,13 +157,18 @@ def predict_cases():
         yield name, f"1 of {side} px, {classes} classes", predict
 
 
-def measure(work, seconds):
-    work()
-    times = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < 500):
-        start = time.perf_counter()
+def measure(cases, seconds):
+    """Times of each case, run in turns as `equipoise bench` does: what one leaves in the caches, the others clear."""
+    times = [[] for _ in cases]
+    for _, _, work in cases:
         work()
-        times.append(time.perf_counter() - start)
+    left = list(range(len(cases)))
+    while left:
+        for at in left:
+            start = time.perf_counter()
+            cases[at][2]()
+            times[at].append(time.perf_counter() - start)
+        left = [at for at in left if len(times[at]) < 3 or (sum(times[at]) < seconds and len(times[at]) < 500)]
     return times
 
 
@@ -172,13 +177,15 @@ def main():
     parser.add_argument("part", choices=["loss", "ops", "step", "predict"])
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default="", help="only cases whose name or shape contains this")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    results = []
-    cases = {"loss": loss_cases, "ops": ops_cases, "step": step_cases, "predict": predict_cases}[args.part]
-    for name, shape, work in cases():
-        times = measure(work, args.seconds)
-        results.append({"name": name, "shape": shape, "median_ms": 1e3 * statistics.median(times), "runs": len(times)})
+    made = {"loss": loss_cases, "ops": ops_cases, "step": step_cases, "predict": predict_cases}[args.part]
+    cases = [case for case in made() if args.only in case[0] or args.only in case[1]]
+    results = [
+        {"name": name, "shape": shape, "median_ms": 1e3 * statistics.median(times), "runs": len(times)}
+        for (name, shape, _), times in zip(cases, measure(cases, args.seconds))
+    ]
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

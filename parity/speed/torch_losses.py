@@ -4,6 +4,8 @@ What depends on the training set alone (counts, groups, margins) is made once, o
 or on the ledger is made in each step. Formulas are those of docs/losses.md.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 
@@ -282,6 +284,6 @@ def loss_cases():
         batch = Batch(rows)
         for name, (columns, function) in LOSSES.items():
             logits = torch.rand(rows, columns) * 4 - 7
-            yield name, f"{rows} x {columns}", lambda logits=logits, function=function: step(batch, logits, function)
+            yield name, f"{rows} x {columns}", partial(step, batch, logits, function)
         source, target = torch.ones(rows, CLASSES + 1), torch.ones(rows, CLASSES + 1)
-        yield "copy of the logits", f"{rows} x {CLASSES + 1}", lambda: target.copy_(source)
+        yield "copy of the logits", f"{rows} x {CLASSES + 1}", partial(target.copy_, source)

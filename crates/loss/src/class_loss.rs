@@ -3,10 +3,14 @@
 use std::fmt::Debug;
 
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::form::Form;
 use crate::pass::{self, Passed};
-use crate::{Card, ClassTargets, Computed, GradientLedger, LedgerDelta, LossError, MemorySpec, Result, Values};
+use crate::{
+    Batch, Card, ClassTargets, Computed, GradientLedger, Label, LedgerDelta, LossError, MemorySpec, Result, Values,
+    memory,
+};
 
 /// Value, gradient and ledger sums of one batch.
 ///
@@ -79,6 +83,11 @@ pub trait ClassLoss: Debug + Send + Sync {
         None
     }
 
+    /// What a foreground row of the class `own` adds to the sums of its class in the memory.
+    fn remembered(&self, _batch: &Batch<'_>, _row: usize, _own: usize) -> Vec<f64> {
+        Vec::new()
+    }
+
     /// What is left of the ledger's gradient sums when those of a step are added.
     fn discount(&self) -> f64 {
         1.0
@@ -107,7 +116,7 @@ pub trait ClassLoss: Debug + Send + Sync {
         Some(self.form(targets, ledger))
     }
 
-    /// What a batch adds to the ledger: the absolute gradients of both sides, neither normalised nor times the loss weight.
+    /// What a batch adds to the sums of the ledger: the absolute gradients of both sides, neither normalised nor times the loss weight.
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
         computed.all(1.0)
     }
@@ -167,7 +176,7 @@ pub trait ClassLoss: Debug + Send + Sync {
         let logits = logits.inner().cast(FloatDType::F32);
         if let Some(pass) = self.pass(targets, ledger) {
             let scale = self.loss_weight() / self.normalizer(targets);
-            if let Some(passed) = pass::run(&pass, &logits, targets, scale as f32, &|computed| self.record(computed)) {
+            if let Some(passed) = pass::run(self, &pass, &logits, targets, scale as f32) {
                 let Passed { value, gradient, delta } = passed?;
                 let gradient = Tensor::from_data(TensorData::new(gradient, [rows, channels]), &device);
                 return Ok(LossStep { value: value * scale, gradient, delta });
@@ -196,7 +205,8 @@ pub trait ClassLoss: Debug + Send + Sync {
         let data = gradient.to_data_as::<f32>();
         let data = data.as_slice::<f32>().expect("the data was just converted to f32");
         let (logits, changes) = (Values::F32(host), Values::F32(data));
-        let delta = self.record(&Computed { logits, gradient: changes, channels, targets, known: None });
+        let delta =
+            recorded(self, &Computed { batch: Batch { logits, channels, targets }, gradient: changes, known: None });
         let scale = self.loss_weight() / self.normalizer(targets);
         Ok(LossStep { value: value * scale, gradient: gradient.mul_scalar(scale as f32), delta })
     }
@@ -234,6 +244,25 @@ fn check_finite(logits: &[f32], channels: usize) -> Result<()> {
     }
 }
 
+/// What a batch adds to the ledger, its memory included.
+fn recorded<L: ClassLoss + ?Sized>(loss: &L, computed: &Computed<'_>) -> LedgerDelta {
+    let (mut delta, batch) = (loss.record(computed), computed.batch);
+    if loss.memory().is_some() && delta.rows > 0 {
+        let rows: Vec<_> =
+            (0..batch.targets.rows()).into_par_iter().filter_map(|row| remembered(loss, &batch, row)).collect();
+        delta.memory = Some(memory::sums(rows));
+    }
+    delta
+}
+
+/// The class of a foreground row, and what it leaves in the memory of the loss.
+pub(crate) fn remembered<L: ClassLoss + ?Sized>(loss: &L, batch: &Batch<'_>, row: usize) -> Option<(usize, Vec<f64>)> {
+    match batch.targets.labels()[row] {
+        Label::Class(own) => Some((own, loss.remembered(batch, row, own))),
+        Label::Background | Label::Ignored => None,
+    }
+}
+
 /// Drives a loss whose rows are independent: `row(index, logits, gradient)` writes the un-normalised gradient and returns the row's terms summed.
 pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
     loss: &L,
@@ -252,9 +281,8 @@ pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
             value += row(index, logits, gradient);
         }
     }
-    let computed =
-        Computed { logits: Values::F64(logits), gradient: Values::F64(&gradient), channels, targets, known: None };
-    let delta = loss.record(&computed);
+    let batch = Batch { logits: Values::F64(logits), channels, targets };
+    let delta = recorded(loss, &Computed { batch, gradient: Values::F64(&gradient), known: None });
     let scale = loss.loss_weight() / loss.normalizer(targets);
     gradient.iter_mut().for_each(|value| *value *= scale);
     LossStepF64 { value: value * scale, gradient, delta }

@@ -21,22 +21,18 @@ impl Values<'_> {
     }
 }
 
-/// A batch whose gradient is known.
+/// Logits of a batch and the targets of its rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Computed<'a> {
-    /// Logits, `[R, C]` row by row.
+pub struct Batch<'a> {
+    /// `[R, C]` row by row.
     pub logits: Values<'a>,
-    /// Gradient of the sum of terms, `[R, C]` row by row.
-    pub gradient: Values<'a>,
     /// Columns `C`.
     pub channels: usize,
     /// The targets.
     pub targets: &'a ClassTargets,
-    /// The sums of all absolute gradients, where the fused pass has them already; then `gradient` has the scale of the step.
-    pub known: Option<&'a LedgerDelta>,
 }
 
-impl Computed<'_> {
+impl Batch<'_> {
     /// A logit.
     pub fn logit(&self, row: usize, column: usize) -> f64 {
         self.logits.at(row * self.channels + column)
@@ -52,16 +48,30 @@ impl Computed<'_> {
         softmax::log_softmax_f64(&logits, judged)[own].exp()
     }
 
-    /// Adds the softmax scores of a row over the classes that were judged to `sums`, `[K]`; the row is one of the class `own`.
-    pub fn add_scores(&self, row: usize, own: usize, sums: &mut [f64]) {
+    /// Softmax scores of a row over the classes that were judged, `[K]`; the row is one of the class `own`.
+    pub fn class_scores(&self, row: usize, own: usize) -> Vec<f64> {
+        let classes = self.targets.num_classes();
         if let (Values::F32(logits), false) = (self.logits, self.targets.has_unjudged()) {
-            return pass_row::add_scores(&logits[row * self.channels..][..sums.len()], own, sums);
+            return pass_row::scores(&logits[row * self.channels..][..classes], own);
         }
-        let logits: Vec<f64> = (0..sums.len()).map(|column| self.logit(row, column)).collect();
+        let logits: Vec<f64> = (0..classes).map(|column| self.logit(row, column)).collect();
         let logs = softmax::log_softmax_f64(&logits, |class| self.targets.is_judged(row, class));
-        sums.iter_mut().zip(logs).for_each(|(sum, log)| *sum += log.exp());
+        logs.into_iter().map(f64::exp).collect()
     }
+}
 
+/// A batch whose gradient is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Computed<'a> {
+    /// The batch.
+    pub batch: Batch<'a>,
+    /// Gradient of the sum of terms, `[R, C]` row by row.
+    pub gradient: Values<'a>,
+    /// The sums of all absolute gradients, where the fused pass has them already; then `gradient` has the scale of the step.
+    pub known: Option<&'a LedgerDelta>,
+}
+
+impl Computed<'_> {
     /// Sums of all absolute gradients times `scale`.
     pub fn all(&self, scale: f64) -> LedgerDelta {
         let Some(known) = self.known else { return self.sums(scale, |_, _| true) };
@@ -74,7 +84,7 @@ impl Computed<'_> {
     ///
     /// Rows that are ignored never count; foreground rows are counted whatever `counts` says.
     pub fn sums(&self, scale: f64, counts: impl Fn(usize, usize) -> bool) -> LedgerDelta {
-        let targets = self.targets;
+        let Batch { targets, channels, .. } = self.batch;
         let classes = targets.num_classes();
         let mut delta = LedgerDelta::zeros(classes);
         delta.instances = targets.instances();
@@ -85,9 +95,9 @@ impl Computed<'_> {
                 Label::Background => None,
                 Label::Ignored => continue,
             };
-            for class in (0..classes.min(self.channels)).filter(|class| counts(row, *class)) {
+            for class in (0..classes.min(channels)).filter(|class| counts(row, *class)) {
                 let side = if own == Some(class) { &mut delta.positive } else { &mut delta.negative };
-                side[class] += scale * self.gradient.at(row * self.channels + class).abs();
+                side[class] += scale * self.gradient.at(row * channels + class).abs();
             }
         }
         delta

@@ -105,7 +105,7 @@ impl ClassLoss for Eqfl {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.all(1.0 / self.normalizer(computed.targets))
+        computed.all(1.0 / self.normalizer(computed.batch.targets))
     }
 
     fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {

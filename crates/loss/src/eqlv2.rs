@@ -238,12 +238,12 @@ impl ClassLoss for EqlV2 {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        let (targets, easy) = (computed.targets, self.config.easy_background);
+        let (targets, easy) = (computed.batch.targets, self.config.easy_background);
         if easy == 0.0 && !self.config.federated_ledger {
             return computed.all(1.0);
         }
         let hard = |row: usize, class: usize| {
-            targets.labels()[row] != Label::Background || sigmoid::sigmoid(computed.logit(row, class)) >= easy
+            targets.labels()[row] != Label::Background || sigmoid::sigmoid(computed.batch.logit(row, class)) >= easy
         };
         computed.sums(1.0, |row, class| targets.is_judged(row, class) && (easy == 0.0 || hard(row, class)))
     }

@@ -9,8 +9,6 @@
 //! Margins are those of the steps before. Authors' code: `Tianhao-Qi/BACL`, `mmdet/models/losses/fcbl.py`; its configs set alpha to
 //! 0.85, the code's own default is 1. The prior of the bias is that of EQL v2, on whose code it is built.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,15 +17,12 @@ use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::sigmoid::{self, Sigmoids};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, Label, LedgerDelta, MemoryRule, MemorySpec,
-    Result, TrainingFacts, pass_kernel,
+    Batch, Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, Label, MemoryRule, MemorySpec, Result,
+    TrainingFacts, pass_kernel,
 };
 
-/// Classes whose margins are made together: as many rows as stay in the first cache.
-const TOGETHER: usize = 64;
-
-/// Columns of the margins that are written together: a line of the cache, from as many rows of the matrix.
-const COLUMNS: usize = 16;
+/// Rows of the matrix that are read side by side: as many streams as a processor fetches ahead.
+const STREAMS: usize = 8;
 
 /// Options of [`Fcbl`]; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,46 +93,38 @@ impl Fcbl {
     /// The same in f32, once for each class of the batch.
     ///
     /// A class has its confusions with others in a row of the matrix, and those of others with it in a column: a number from each of `K` places far
-    /// apart. So the matrix is read once, row by row, for [`TOGETHER`] classes that are neighbours in it.
+    /// apart. So the matrix is read once, [`STREAMS`] rows at a time, for classes that are neighbours in it: as many as a thread gets, since a long piece of
+    /// a row is fetched ahead. A row of margins does not depend on who makes it.
     fn shared_margins(&self, targets: &ClassTargets, ledger: &GradientLedger) -> Sigmoids<'static> {
         let (classes, sums) = (targets.num_classes(), ledger.remembered());
         let width = classes + 1;
-        let per_row: Vec<f64> = ledger.instances().iter().map(|seen| 1.0 / seen.max(1.0)).collect();
+        let share: Vec<f64> = ledger.instances().iter().map(|seen| 1.0 / seen.max(1.0)).collect();
         let floor = self.config.floor.max(f64::from(f32::MIN_POSITIVE));
-        let confusion = |of: usize, with: usize| (sums[of * classes + with] * per_row[of]).max(floor) as f32;
-        let present: Vec<usize> = rows_by_class(targets).into_keys().collect();
+        let instances = targets.instances();
+        let present: Vec<usize> = (0..classes).filter(|class| instances[*class] > 0.0).collect();
         let mut margins = vec![0.0; present.len() * width];
         let write = |(margins, present): (&mut [f32], &[usize])| {
-            for first in (0..classes).step_by(COLUMNS) {
-                let columns = first..classes.min(first + COLUMNS);
+            for first in (0..classes).step_by(STREAMS) {
+                let columns = first..classes.min(first + STREAMS);
+                let (with, share) = (&sums[first * classes..columns.end * classes], &share[columns.clone()]);
                 for (row, own) in margins.chunks_exact_mut(width).zip(present) {
-                    let to = row[columns.clone()].iter_mut().zip(columns.clone());
-                    to.for_each(|(to, column)| *to = confusion(column, *own));
+                    let to = row[columns.clone()].iter_mut().zip(with.chunks_exact(classes)).zip(share);
+                    to.for_each(|((to, with), share)| *to = (with[*own] * share).max(floor) as f32);
                 }
             }
             let mut from_own = vec![1.0; classes];
             for (row, own) in margins.chunks_exact_mut(width).zip(present) {
-                from_own.iter_mut().enumerate().for_each(|(column, to)| *to = confusion(*own, column));
+                pass_kernel::shares(&sums[own * classes..][..classes], share[*own], floor, &mut from_own);
                 pass_kernel::log_of_ratio(&from_own, self.config.alpha as f32, &mut row[..classes]);
             }
         };
-        margins.par_chunks_mut(TOGETHER * width).zip(present.par_chunks(TOGETHER)).for_each(write);
+        let together = present.len().div_ceil(rayon::current_num_threads()).max(1);
+        margins.par_chunks_mut(together * width).zip(present.par_chunks(together)).for_each(write);
         let mut slots = vec![None; classes];
         present.iter().enumerate().for_each(|(slot, own)| slots[*own] = Some(slot));
         let slot = |label: &Label| if let Label::Class(own) = label { slots[*own] } else { None };
         self.shifted(Grid::shared(width, margins, targets.labels().iter().map(slot).collect()))
     }
-}
-
-/// Rows of each class of the batch, in order.
-fn rows_by_class(targets: &ClassTargets) -> BTreeMap<usize, Vec<usize>> {
-    let mut rows = BTreeMap::<_, Vec<_>>::new();
-    for (row, label) in targets.labels().iter().enumerate() {
-        if let Label::Class(own) = *label {
-            rows.entry(own).or_default().push(row);
-        }
-    }
-    rows
 }
 
 /// The card.
@@ -174,18 +161,8 @@ impl ClassLoss for Fcbl {
         Some(MemorySpec { loss: CARD.name, matrix: true, start: 0.0, rule: MemoryRule::Sum })
     }
 
-    fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        let mut delta = computed.all(1.0);
-        let (targets, classes) = (computed.targets, computed.targets.num_classes());
-        // Each class in the order of its rows, whatever the threads.
-        let sums = |(own, rows): (usize, Vec<usize>)| {
-            let mut sums = vec![0.0; classes];
-            rows.into_iter().for_each(|row| computed.add_scores(row, own, &mut sums));
-            (own, sums)
-        };
-        let sums: Vec<_> = rows_by_class(targets).into_par_iter().map(sums).collect();
-        delta.memory = (delta.rows > 0).then(|| sums.into_iter().collect());
-        delta
+    fn remembered(&self, batch: &Batch<'_>, row: usize, own: usize) -> Vec<f64> {
+        batch.class_scores(row, own)
     }
 
     fn form<'a>(&'a self, targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {

@@ -70,13 +70,21 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Writes the numbers of a row in f32, as [`Grid::row`] has them; `room` is as long as a row, or longer.
-    pub(crate) fn write(&self, row: usize, room: &mut [f64], to: &mut [f32]) {
+    /// The numbers of a row where they are in f32 already, and not all zeros.
+    pub(crate) fn row_f32(&self, row: usize) -> Option<&[f32]> {
+        match &self.values {
+            Values::Table { rows, of } => of[row].map(|at| self.of_table(rows, at)),
+            _ => None,
+        }
+    }
+
+    /// Writes the numbers of a row in f32, as [`Grid::row`] has them; `room` is for those that are made first.
+    pub(crate) fn write(&self, row: usize, room: &mut Vec<f64>, to: &mut [f32]) {
         let values = match &self.values {
             Values::Stored(values) => stored(values, self.shape, row),
             Values::Made(fill) => {
-                let room = &mut room[..self.shape[1]];
-                room.fill(0.0);
+                room.clear();
+                room.resize(self.shape[1], 0.0);
                 fill(row, room);
                 room
             }

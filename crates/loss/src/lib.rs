@@ -89,7 +89,7 @@ pub use class_balanced_focal::{ClassBalancedFocal, ClassBalancedFocalConfig};
 pub use class_balanced_sigmoid::{ClassBalancedSigmoid, ClassBalancedSigmoidConfig};
 pub use class_balanced_softmax::{ClassBalancedSoftmax, ClassBalancedSoftmaxConfig};
 pub use class_loss::{ClassLoss, Classifier, LossStep, LossStepF64};
-pub use computed::{Computed, Values};
+pub use computed::{Batch, Computed, Values};
 pub use droploss::{DropLoss, DropLossConfig};
 pub use ecm::{Ecm, EcmConfig};
 pub use efl::{Efl, EflConfig};

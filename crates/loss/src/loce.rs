@@ -9,15 +9,13 @@
 //! memory (4.8 GB for LVIS) is no part of this loss.
 
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 use crate::registry::Registered;
 use crate::softmax::{self, Softmax};
 use crate::{
-    Card, ClassLoss, ClassTargets, Computed, Form, GradientLedger, Head, Label, LedgerDelta, MemoryRule, MemorySpec,
-    MemorySums, Result, TrainingFacts,
+    Batch, Card, ClassLoss, ClassTargets, Form, GradientLedger, Head, MemoryRule, MemorySpec, Result, TrainingFacts,
 };
 
 /// Mean score before the first row of a class (authors' code).
@@ -106,19 +104,8 @@ impl ClassLoss for Loce {
         Some(MemorySpec { loss: CARD.name, matrix: false, start: START_SCORE, rule })
     }
 
-    fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        let mut delta = computed.all(1.0);
-        let targets = computed.targets;
-        let score = |(row, label): (usize, &Label)| match *label {
-            Label::Class(own) => Some((own, computed.own_score(row, own))),
-            _ => None,
-        };
-        let scores: Vec<_> = targets.labels().par_iter().enumerate().filter_map(score).collect();
-        // In order, whatever the threads.
-        let mut sums = MemorySums::new();
-        scores.into_iter().for_each(|(own, score)| sums.entry(own).or_insert_with(|| vec![0.0])[0] += score);
-        delta.memory = (delta.rows > 0).then_some(sums);
-        delta
+    fn remembered(&self, batch: &Batch<'_>, row: usize, own: usize) -> Vec<f64> {
+        vec![batch.own_score(row, own)]
     }
 
     fn form<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{LossError, Result};
@@ -88,12 +89,12 @@ impl Memory {
         let matrix = num_classes * num_classes;
         if self.values.len() != num_classes && self.values.len() != matrix {
             let got = format!("{}", self.values.len());
-            return Err(sums(format!("{num_classes} or {matrix} numbers for {num_classes} classes"), got));
+            return Err(refused(format!("{num_classes} or {matrix} numbers for {num_classes} classes"), got));
         }
         if let MemoryRule::Mean { decay } = self.rule
             && !(decay > 0.0 && decay < 1.0)
         {
-            return Err(sums("a decay above 0 and below 1".into(), decay.to_string()));
+            return Err(refused("a decay above 0 and below 1".into(), decay.to_string()));
         }
         finite(&self.values)
     }
@@ -104,7 +105,7 @@ impl Memory {
         for (class, row) in step {
             if *class >= num_classes || row.len() != width {
                 let got = format!("{} for class {class}", row.len());
-                return Err(sums(format!("{width} sums of `{loss}` for each of {num_classes} classes"), got));
+                return Err(refused(format!("{width} sums of `{loss}` for each of {num_classes} classes"), got));
             }
             finite(row)?;
         }
@@ -128,13 +129,26 @@ impl Memory {
     }
 }
 
+/// What rows leave, each with its class, summed over the rows of each class in their order, whatever the threads.
+pub(crate) fn sums(mut rows: Vec<(usize, Vec<f64>)>) -> MemorySums {
+    rows.sort_by_key(|(class, _)| *class);
+    let together = |rows: &mut [(usize, Vec<f64>)]| {
+        let [(class, first), others @ ..] = rows else { return None };
+        let mut sums = std::mem::take(first);
+        others.iter().for_each(|(_, row)| sums.iter_mut().zip(row).for_each(|(sum, more)| *sum += more));
+        Some((*class, sums))
+    };
+    let sums: Vec<_> = rows.par_chunk_by_mut(|a, b| a.0 == b.0).filter_map(together).collect();
+    sums.into_iter().collect()
+}
+
 fn finite(values: &[f64]) -> Result<()> {
     match values.iter().find(|value| !value.is_finite() || **value < 0.0) {
         None => Ok(()),
-        Some(value) => Err(sums("finite numbers of at least 0".into(), value.to_string())),
+        Some(value) => Err(refused("finite numbers of at least 0".into(), value.to_string())),
     }
 }
 
-fn sums(expected: String, got: String) -> LossError {
+fn refused(expected: String, got: String) -> LossError {
     LossError::LedgerSums { field: "memory", expected, got }
 }

@@ -26,10 +26,14 @@ pub(crate) struct Row<'a> {
 /// A row's value and the size of its own column's gradient, neither normalised; `None` when a logit is not finite.
 pub(crate) type RowDone = Option<(f64, f32)>;
 
-/// Room for one row of weights and of logits as the loss changes them.
+/// Room for a row of each kind of number, as long as one once it was used.
 pub(crate) struct Scratch {
+    channels: usize,
+    /// Times `held`.
     weights: Vec<f32>,
-    /// Whether `weights` are the same in each row.
+    /// Factor of a row; not a number while no row was weighed.
+    held: f32,
+    /// Whether `weights` are the same in each row but for the factor.
     fixed: bool,
     gamma: Vec<f32>,
     offset: Vec<f32>,
@@ -42,29 +46,27 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(form: &Form<'_>, channels: usize, targets: &ClassTargets) -> Self {
-        let zeros = || vec![0.0; channels];
         let mut scratch = Self {
-            weights: zeros(),
+            channels,
+            weights: Vec::new(),
+            held: f32::NAN,
             fixed: !targets.has_unjudged(),
             gamma: Vec::new(),
-            offset: zeros(),
-            z: zeros(),
-            wide: vec![0.0; channels],
-            gradient: vec![Fresh::new(0.0); channels],
+            offset: Vec::new(),
+            z: Vec::new(),
+            wide: Vec::new(),
+            gradient: Vec::new(),
             sums: Vec::new(),
         };
         match form {
-            Form::Sigmoids(loss) => {
-                scratch.fixed &= loss.weight.repeats() && loss.confused.is_none();
-                keep(&loss.weight, &mut scratch.wide, &mut scratch.weights);
-                keep(&loss.offset, &mut scratch.wide, &mut scratch.offset);
+            Form::Sigmoids(loss) => scratch.fixed &= loss.weight.repeats() && loss.confused.is_none(),
+            Form::Focal(loss) => scratch.gamma = loss.gamma.iter().map(|gamma| *gamma as f32).collect(),
+            Form::Softmax(_) => {}
+            Form::Softmaxes(_) => {
+                scratch.z = vec![0.0; channels];
+                scratch.sums = vec![0.0; channels];
+                scratch.gradient = vec![Fresh::new(0.0); channels];
             }
-            Form::Focal(loss) => {
-                scratch.gamma = loss.gamma.iter().map(|gamma| *gamma as f32).collect();
-                loss.negatives(&mut scratch.weights);
-            }
-            Form::Softmax(loss) => keep(&loss.offset, &mut scratch.wide, &mut scratch.offset),
-            Form::Softmaxes(_) => scratch.sums = zeros(),
         }
         scratch
     }
@@ -77,40 +79,51 @@ impl Scratch {
         gradient: FreshRow<'_>,
         sums: &mut [f32],
     ) -> RowDone {
-        let (logits, targets) = (row.logits, row.targets);
-        let z = if loss.scale == 1.0 && loss.offset.is_zero(row.at) {
-            logits
-        } else {
+        let changed = loss.scale != 1.0 || !loss.offset.is_zero(row.at);
+        if changed {
             // Afterwards nothing tells an infinite logit from one that a margin made large.
-            pass_kernel::largest(logits)?;
+            pass_kernel::largest(row.logits)?;
             self.change(&loss.offset, 0.0, loss.scale, row);
-            &self.z
-        };
-        if !self.fixed {
-            loss.weight.write(row.at, &mut self.wide, &mut self.weights);
-            if let (Some(least), Label::Class(_)) = (loss.confused, targets.labels()[row.at]) {
-                let least = least as f32;
-                self.weights.iter_mut().zip(logits).for_each(|(to, z)| *to = to.max(f32::from(u8::from(*z >= least))));
-            }
-            leave_out(&mut self.weights, 0.0, row);
         }
-        // A background row of a head without that column has no column of its own.
-        let own = (row.own < logits.len()).then_some(row.own);
-        let before = own.map(|own| std::mem::take(&mut self.weights[own]));
         // The derivative by the logit itself; the value has no such factor.
-        let [weight, scale] = [row.factor[0] * loss.scale as f32, row.factor[1]];
-        let (value, gradient) = gradient.sigmoid(z, &self.weights, [weight, scale], sums);
+        let weight = row.factor[0] * loss.scale as f32;
+        self.weigh(weight, row, |weights, wide| {
+            loss.weight.write(row.at, wide, weights);
+            if let (Some(least), Label::Class(_)) = (loss.confused, row.targets.labels()[row.at]) {
+                let least = least as f32;
+                weights.iter_mut().zip(row.logits).for_each(|(to, z)| *to = to.max(f32::from(u8::from(*z >= least))));
+            }
+        });
+        let z = if changed { &self.z } else { row.logits };
+        // A background row of a head without that column has no column of its own.
+        let own = (row.own < z.len()).then_some(row.own);
+        let before = own.map(|own| std::mem::take(&mut self.weights[own]));
+        let (value, gradient) = gradient.sigmoid(z, &self.weights, row.factor[1], sums);
         let (mut value, mut own_gradient) = (value?, 0.0);
         if let (Some(own), Some(before)) = (own, before) {
             self.weights[own] = before;
-            let side = loss.positive.as_ref().map_or(f64::from(before), |positive| positive[own]);
-            let (z, weight) = (f64::from(z[own]), side * f64::from(weight));
+            let positive = loss.positive.as_ref().map(|positive| positive[own] * f64::from(weight));
+            let (z, weight) = (f64::from(z[own]), positive.unwrap_or(f64::from(before)));
             let slope = weight * sigmoid::bce_gradient_f64(z, true);
-            gradient[own] = slope as f32 * scale;
+            gradient[own] = slope as f32 * row.factor[1];
             own_gradient = slope.abs() as f32;
             value += weight * sigmoid::bce_f64(z, true);
         }
         Some((value / loss.scale, own_gradient))
+    }
+
+    /// Makes `weights` those of the row times `factor`; `write` writes them without it.
+    fn weigh(&mut self, factor: f32, row: &Row<'_>, write: impl FnOnce(&mut [f32], &mut Vec<f64>)) {
+        if self.fixed && self.held == factor {
+            return;
+        }
+        self.weights.resize(self.channels, 0.0);
+        write(&mut self.weights, &mut self.wide);
+        leave_out(&mut self.weights, 0.0, row);
+        if factor != 1.0 {
+            self.weights.iter_mut().for_each(|weight| *weight *= factor);
+        }
+        self.held = factor;
     }
 
     /// `w_i s_j |u - p|^gamma_j BCE(z_ij, u)`, `u` being 0 but for the row's own column.
@@ -121,21 +134,18 @@ impl Scratch {
         gradient: FreshRow<'_>,
         sums: &mut [f32],
     ) -> RowDone {
-        if !self.fixed {
-            loss.negatives(&mut self.weights);
-            leave_out(&mut self.weights, 0.0, row);
-        }
+        let weight = row.factor[0] * loss.weight.at(row.at, 0) as f32;
+        self.weigh(weight, row, |weights, _| loss.negatives(weights));
         let own = (row.own < row.logits.len()).then_some(row.own);
         let before = own.map(|own| std::mem::take(&mut self.weights[own]));
-        let [weight, scale] = [row.factor[0] * loss.weight.at(row.at, 0) as f32, row.factor[1]];
-        let (value, gradient) = gradient.focal(row.logits, [&self.weights, &self.gamma], [weight, scale], sums);
+        let (value, gradient) = gradient.focal(row.logits, [&self.weights, &self.gamma], row.factor[1], sums);
         let (mut value, mut own_gradient) = (value?, 0.0);
         if let (Some(own), Some(before)) = (own, before) {
             self.weights[own] = before;
             let (z, quality) = (f64::from(row.logits[own]), loss.quality.at(row.at, 0));
             let (term, slope) = focal_terms::term_f64(z, quality, loss.gamma[own]);
             let weight = f64::from(weight) * loss.side(own, true);
-            gradient[own] = (weight * slope) as f32 * scale;
+            gradient[own] = (weight * slope) as f32 * row.factor[1];
             own_gradient = (weight * slope).abs() as f32;
             value += weight * term;
         }
@@ -147,10 +157,19 @@ impl Scratch {
     /// Trap: a margin on a logit of 1000 is rounded to 6e-5, and 30 times a logit thirty times as coarsely as the logit. The difference
     /// to an origin nearby is exact, and what is far from the largest logit of a softmax has no probability.
     fn change(&mut self, offset: &Grid<'_>, origin: f32, scale: f64, row: &Row<'_>) -> f32 {
-        if !offset.repeats() {
-            offset.write(row.at, &mut self.wide, &mut self.offset);
-        }
-        pass_kernel::change(row.logits, origin, scale as f32, &self.offset, &mut self.z)
+        let written = offset.repeats() && self.offset.len() == self.channels;
+        self.z.resize(self.channels, 0.0);
+        let offset = match offset.row_f32(row.at) {
+            Some(offset) => offset,
+            None => {
+                if !written {
+                    self.offset.resize(self.channels, 0.0);
+                    offset.write(row.at, &mut self.wide, &mut self.offset);
+                }
+                &self.offset
+            }
+        };
+        pass_kernel::change(row.logits, origin, scale as f32, offset, &mut self.z)
     }
 
     /// `-w_i log softmax(s z_i + o_i)_{y_i}`
@@ -171,7 +190,8 @@ impl Scratch {
             let origin = if unjudged { largest_judged(row) } else { largest };
             largest = self.change(&loss.offset, origin, loss.scale, row);
         } else if unjudged {
-            self.z.copy_from_slice(row.logits);
+            self.z.clear();
+            self.z.extend_from_slice(row.logits);
         }
         if unjudged {
             leave_out(&mut self.z, f32::NEG_INFINITY, row);
@@ -238,15 +258,16 @@ impl Scratch {
     }
 }
 
-/// Adds the softmax scores of finite logits, one of which is `own`, to `sums`.
-pub(crate) fn add_scores(logits: &[f32], own: usize, sums: &mut [f64]) {
+/// Softmax scores of finite logits, one of which is `own`.
+pub(crate) fn scores(logits: &[f32], own: usize) -> Vec<f64> {
     let largest = pass_kernel::highest(logits);
     let mut room = vec![Fresh::new(0.0); logits.len()];
     let (others, parts) = FreshRow::over(&mut room).exp(logits, largest, own);
     let own_part = f64::from(logits[own] - largest).exp();
     let share = 1.0 / (own_part + f64::from(others));
-    sums.iter_mut().zip(&*parts).for_each(|(sum, part)| *sum += share * f64::from(*part));
-    sums[own] += share * own_part;
+    let mut scores: Vec<f64> = parts.iter().map(|part| share * f64::from(*part)).collect();
+    scores[own] = share * own_part;
+    scores
 }
 
 /// `log sum exp(z)` over logits of which `own` is one and finite; minus infinity counts as nothing.
@@ -259,13 +280,6 @@ pub(crate) fn log_sum(logits: &[f32], own: usize) -> f64 {
 /// Softmax score of a column of finite logits.
 pub(crate) fn own_score(logits: &[f32], own: usize) -> f64 {
     (f64::from(logits[own]) - log_sum(logits, own)).exp()
-}
-
-/// Writes the numbers that all rows share, where they do.
-fn keep(grid: &Grid<'_>, room: &mut [f64], to: &mut [f32]) {
-    if grid.repeats() {
-        grid.write(0, room, to);
-    }
 }
 
 /// The largest logit that was judged.

@@ -97,7 +97,7 @@ impl ClassLoss for SoftmaxEqlV2 {
     }
 
     fn record(&self, computed: &Computed<'_>) -> LedgerDelta {
-        computed.all(1.0 / self.normalizer(computed.targets))
+        computed.all(1.0 / self.normalizer(computed.batch.targets))
     }
 
     fn form<'a>(&'a self, _targets: &'a ClassTargets, ledger: &'a GradientLedger) -> Form<'a> {

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use super::Calibration;
 use crate::form::Form;
 use crate::{
-    Card, ClassLoss, ClassTargets, Classifier, Computed, GradientLedger, LedgerDelta, LossStepF64, MemorySpec, Result,
+    Batch, Card, ClassLoss, ClassTargets, Classifier, Computed, GradientLedger, LedgerDelta, LossStepF64, MemorySpec,
+    Result,
 };
 
 /// The same loss in all but its scores.
@@ -57,6 +58,10 @@ impl ClassLoss for Calibrated {
 
     fn memory(&self) -> Option<MemorySpec> {
         self.loss.memory()
+    }
+
+    fn remembered(&self, batch: &Batch<'_>, row: usize, own: usize) -> Vec<f64> {
+        self.loss.remembered(batch, row, own)
     }
 
     fn discount(&self) -> f64 {

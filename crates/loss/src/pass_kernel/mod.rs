@@ -2,7 +2,7 @@
 //!
 //! Written once over arrays of [`LANES`] values, which the compiler turns into vectors, and compiled three times: for AVX-512, for AVX2
 //! with FMA, and for the plain target; the processor decides at run time. `exp` is the best polynomial of degree 5 on
-//! `[-ln 2 / 2, ln 2 / 2]`, with a relative error below 3e-7 for arguments from -87 to 0, below which it stays at `exp(-87)`, 1.6e-38, and never makes a NaN of a
+//! `[-ln 2 / 2, ln 2 / 2]`, with a relative error below 4e-7 for arguments from -87 to 0, below which it stays at `exp(-87)`, 1.6e-38, and never makes a NaN of a
 //! number.
 
 mod exps;
@@ -16,7 +16,7 @@ use std::slice::ChunksMut;
 use rayon::prelude::*;
 
 use self::exps::{exp_body, share_body};
-use self::rows::{change_body, highest_body, largest_body, log_of_ratio_body, narrow_body};
+use self::rows::{change_body, highest_body, largest_body, log_of_ratio_body, narrow_body, shares_body};
 use self::sides::{focal_body, sigmoid_body};
 
 /// Values that are handled together: one register of AVX-512, two of AVX2.
@@ -79,6 +79,11 @@ dispatched! {
 }
 
 dispatched! {
+    /// Writes `scale a`, but at least `floor`, in f32.
+    pub(crate) shares = shares_body(from: &[f64], scale: f64, floor: f64, to: &mut [f32])
+}
+
+dispatched! {
     /// Replaces each number `b` of `to` by `scale log(a / b)`, `a` being that of `from`; all are positive and normal, and so are the quotients.
     /// The logarithm is off by at most 5e-7 of itself and the rounding of the quotient, 6e-8.
     pub(crate) log_of_ratio = log_of_ratio_body(from: &[f32], scale: f32, to: &mut [f32])
@@ -86,12 +91,12 @@ dispatched! {
 
 dispatched! {
     /// [`FreshRow::sigmoid`] of a row of the same length.
-    sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], factor: [f32; 2], gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
+    sigmoid_row = sigmoid_body(z: &[f32], weight: &[f32], scale: f32, gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
 }
 
 dispatched! {
     /// [`FreshRow::focal`] of a row of the same length.
-    focal_row = focal_body(z: &[f32], weight: &[f32], gamma: &[f32], factor: [f32; 2], gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
+    focal_row = focal_body(z: &[f32], weight: &[f32], gamma: &[f32], scale: f32, gradient: &mut [Fresh], sums: &mut [f32]) -> Option<f64>
 }
 
 dispatched! {
@@ -128,11 +133,11 @@ impl<'a> FreshRow<'a> {
         self,
         z: &[f32],
         weight: &[f32],
-        factor: [f32; 2],
+        scale: f32,
         sums: &mut [f32],
     ) -> (Option<f64>, &'a mut [f32]) {
         assert!(weight.len() == z.len() && sums.len() == z.len(), "a weight and a sum for each column");
-        self.written(z.len(), |row| sigmoid_row(z, weight, factor, row, sums))
+        self.written(z.len(), |row| sigmoid_row(z, weight, scale, row, sums))
     }
 
     /// The same with a focus: terms are `weight p^gamma log(1 + exp(z))`, `g = weight p^gamma (gamma (1 - p) log(1 + exp(z)) + p)`.
@@ -143,12 +148,12 @@ impl<'a> FreshRow<'a> {
         self,
         z: &[f32],
         [weight, gamma]: [&[f32]; 2],
-        factor: [f32; 2],
+        scale: f32,
         sums: &mut [f32],
     ) -> (Option<f64>, &'a mut [f32]) {
         assert!(weight.len() == z.len() && sums.len() == z.len(), "a weight and a sum for each column");
         assert_eq!(gamma.len(), z.len(), "a focus for each column");
-        self.written(z.len(), |row| focal_row(z, weight, gamma, factor, row, sums))
+        self.written(z.len(), |row| focal_row(z, weight, gamma, scale, row, sums))
     }
 
     /// Writes zeros.
@@ -247,6 +252,8 @@ mod tests {
             let mut narrowed = vec![0.0; length];
             narrow(&wide, &mut narrowed);
             assert_eq!(narrowed, wide.iter().map(|z| *z as f32).collect::<Vec<_>>());
+            shares(&wide, 0.3, -0.5, &mut narrowed);
+            assert_eq!(narrowed, wide.iter().map(|z| (z * 0.3).max(-0.5) as f32).collect::<Vec<_>>());
             for at in 0..length {
                 let mut row = z.clone();
                 row[at] = f32::NEG_INFINITY;
@@ -297,7 +304,7 @@ mod tests {
                     assert_eq!(largest(&broken), None, "{bad} at {at} of {length}");
                     let (ones, mut sums) = (vec![1.0; length], vec![0.0; length]);
                     let mut gradient = vec![Fresh::new(1.0); length];
-                    let (value, _) = FreshRow(Some(&mut gradient)).sigmoid(&broken, &ones, [1.0; 2], &mut sums);
+                    let (value, _) = FreshRow(Some(&mut gradient)).sigmoid(&broken, &ones, 1.0, &mut sums);
                     assert_eq!(value, None, "{bad} at {at} of {length}");
                 }
             }

@@ -47,6 +47,11 @@ pub(super) fn narrow_body<const FMA: bool>(from: &[f64], to: &mut [f32]) {
 }
 
 #[inline(always)]
+pub(super) fn shares_body<const FMA: bool>(from: &[f64], scale: f64, floor: f64, to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, value)| *to = (value * scale).max(floor) as f32);
+}
+
+#[inline(always)]
 pub(super) fn log_of_ratio_body<const FMA: bool>(from: &[f32], scale: f32, to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = scale * log::<FMA>(from / *to));
 }
