@@ -205,8 +205,9 @@ pub trait ClassLoss: Debug + Send + Sync {
         let data = gradient.to_data_as::<f32>();
         let data = data.as_slice::<f32>().expect("the data was just converted to f32");
         let (logits, changes) = (Values::F32(host), Values::F32(data));
-        let delta =
-            recorded(self, &Computed { batch: Batch { logits, channels, targets }, gradient: changes, known: None });
+        let batch = Batch { logits, channels, targets };
+        let computed = Computed { batch, gradient: changes, known: None };
+        let delta = recorded(self, &computed, || remembered_rows(self, &batch));
         let scale = self.loss_weight() / self.normalizer(targets);
         Ok(LossStep { value: value * scale, gradient: gradient.mul_scalar(scale as f32), delta })
     }
@@ -244,15 +245,20 @@ fn check_finite(logits: &[f32], channels: usize) -> Result<()> {
     }
 }
 
-/// What a batch adds to the ledger, its memory included.
-fn recorded<L: ClassLoss + ?Sized>(loss: &L, computed: &Computed<'_>) -> LedgerDelta {
-    let (mut delta, batch) = (loss.record(computed), computed.batch);
-    if loss.memory().is_some() && delta.rows > 0 {
-        let rows: Vec<_> =
-            (0..batch.targets.rows()).into_par_iter().filter_map(|row| remembered(loss, &batch, row)).collect();
-        delta.memory = Some(memory::sums(rows));
-    }
+/// What a batch adds to the ledger, its memory included; `rows` gives what each row leaves in that.
+pub(crate) fn recorded<L: ClassLoss + ?Sized>(
+    loss: &L,
+    computed: &Computed<'_>,
+    rows: impl FnOnce() -> Vec<(usize, Vec<f64>)>,
+) -> LedgerDelta {
+    let mut delta = loss.record(computed);
+    delta.memory = (loss.memory().is_some() && delta.rows > 0).then(|| memory::sums(rows()));
     delta
+}
+
+/// What each row of a batch leaves in the memory of the loss.
+fn remembered_rows<L: ClassLoss + ?Sized>(loss: &L, batch: &Batch<'_>) -> Vec<(usize, Vec<f64>)> {
+    (0..batch.targets.rows()).into_par_iter().filter_map(|row| remembered(loss, batch, row)).collect()
 }
 
 /// The class of a foreground row, and what it leaves in the memory of the loss.
@@ -282,7 +288,8 @@ pub(crate) fn rows_f64<L: ClassLoss + ?Sized>(
         }
     }
     let batch = Batch { logits: Values::F64(logits), channels, targets };
-    let delta = recorded(loss, &Computed { batch, gradient: Values::F64(&gradient), known: None });
+    let computed = Computed { batch, gradient: Values::F64(&gradient), known: None };
+    let delta = recorded(loss, &computed, || remembered_rows(loss, &batch));
     let scale = loss.loss_weight() / loss.normalizer(targets);
     gradient.iter_mut().for_each(|value| *value *= scale);
     LossStepF64 { value: value * scale, gradient, delta }

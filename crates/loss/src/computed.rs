@@ -40,12 +40,10 @@ impl Batch<'_> {
 
     /// Softmax score of a column over those of its row that were judged.
     pub fn own_score(&self, row: usize, own: usize) -> f64 {
-        let judged = |column: usize| self.targets.is_judged(row, column);
         if let (Values::F32(logits), false) = (self.logits, self.targets.has_unjudged()) {
             return pass_row::own_score(&logits[row * self.channels..][..self.channels], own);
         }
-        let logits: Vec<f64> = (0..self.channels).map(|column| self.logit(row, column)).collect();
-        softmax::log_softmax_f64(&logits, judged)[own].exp()
+        self.log_softmax(row, self.channels)[own].exp()
     }
 
     /// Softmax scores of a row over the classes that were judged, `[K]`; the row is one of the class `own`.
@@ -54,9 +52,13 @@ impl Batch<'_> {
         if let (Values::F32(logits), false) = (self.logits, self.targets.has_unjudged()) {
             return pass_row::scores(&logits[row * self.channels..][..classes], own);
         }
-        let logits: Vec<f64> = (0..classes).map(|column| self.logit(row, column)).collect();
-        let logs = softmax::log_softmax_f64(&logits, |class| self.targets.is_judged(row, class));
-        logs.into_iter().map(f64::exp).collect()
+        self.log_softmax(row, classes).into_iter().map(f64::exp).collect()
+    }
+
+    /// Over those of the first columns that were judged.
+    fn log_softmax(&self, row: usize, columns: usize) -> Vec<f64> {
+        let logits: Vec<f64> = (0..columns).map(|column| self.logit(row, column)).collect();
+        softmax::log_softmax_f64(&logits, |column| self.targets.is_judged(row, column))
     }
 }
 

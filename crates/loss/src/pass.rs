@@ -9,11 +9,11 @@
 use burn::backend::{DType, Flex};
 use burn::tensor::Tensor;
 
-use crate::class_loss::remembered;
+use crate::class_loss::{recorded, remembered};
 use crate::form::Form;
 use crate::pass_kernel::{self, FreshRows};
 use crate::pass_row::{Row, Scratch};
-use crate::{Batch, ClassLoss, ClassTargets, Computed, LedgerDelta, LossError, Result, Values, memory};
+use crate::{Batch, ClassLoss, ClassTargets, Computed, LedgerDelta, LossError, Result, Values};
 
 /// Rows of a piece of work, and of a float32 partial sum of the ledger: up to so many terms lose 1e-6 of the sum.
 pub(crate) const ROWS: usize = 32;
@@ -91,8 +91,7 @@ impl<L: ClassLoss + ?Sized> Pass<'_, L> {
             remembered.extend(piece.remembered);
         }
         let computed = Computed { batch: self.batch, gradient: Values::F32(&gradient), known: Some(&known) };
-        let mut delta = self.loss.record(&computed);
-        delta.memory = self.loss.memory().filter(|_| delta.rows > 0).map(|_| memory::sums(remembered));
+        let delta = recorded(self.loss, &computed, || remembered);
         Ok(Passed { value, gradient, delta })
     }
 

@@ -157,19 +157,14 @@ impl Scratch {
     /// Trap: a margin on a logit of 1000 is rounded to 6e-5, and 30 times a logit thirty times as coarsely as the logit. The difference
     /// to an origin nearby is exact, and what is far from the largest logit of a softmax has no probability.
     fn change(&mut self, offset: &Grid<'_>, origin: f32, scale: f64, row: &Row<'_>) -> f32 {
+        let of_row = offset.row_f32(row.at);
         let written = offset.repeats() && self.offset.len() == self.channels;
+        if of_row.is_none() && !written {
+            self.offset.resize(self.channels, 0.0);
+            offset.write(row.at, &mut self.wide, &mut self.offset);
+        }
         self.z.resize(self.channels, 0.0);
-        let offset = match offset.row_f32(row.at) {
-            Some(offset) => offset,
-            None => {
-                if !written {
-                    self.offset.resize(self.channels, 0.0);
-                    offset.write(row.at, &mut self.wide, &mut self.offset);
-                }
-                &self.offset
-            }
-        };
-        pass_kernel::change(row.logits, origin, scale as f32, offset, &mut self.z)
+        pass_kernel::change(row.logits, origin, scale as f32, of_row.unwrap_or(&self.offset), &mut self.z)
     }
 
     /// `-w_i log softmax(s z_i + o_i)_{y_i}`

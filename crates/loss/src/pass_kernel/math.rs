@@ -1,7 +1,7 @@
 //! `exp`, `log` and the fused multiply-add of the pass: polynomials that the compiler turns into vectors.
 //!
 //! Terms are added in pairs and the pairs in pairs (Estrin), not one after another: a processor has few enough values under way that it waits
-//! for the longest chain, and Horner's is twice as long.
+//! for the longest chain, and Horner's is twice as long. The two short polynomials of `log1p` are made side by side as they are.
 
 /// Below this, `exp` would leave the normal numbers.
 pub(super) const LOWEST: f32 = -87.0;

@@ -2,9 +2,14 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use equipoise_loss::{
-    ClassLoss, ClassTargets, GradientLedger, Label, LedgerDelta, LossStep, Memory, TrainingFacts, registry,
+    ClassLoss, ClassTargets, GradientLedger, Label, LedgerDelta, LossError, LossStep, Memory, TrainingFacts, registry,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// A loss of the registry with the options of a JSON object.
+pub fn build(name: &str, options: Value, facts: &TrainingFacts) -> Result<Box<dyn ClassLoss>, LossError> {
+    registry::build(name, options.as_object().unwrap(), facts)
+}
 
 /// SplitMix64: a few lines, the same numbers on every machine.
 pub struct Random(pub u64);

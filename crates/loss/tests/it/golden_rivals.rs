@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use equipoise_loss::calibration::{self, Calibrated, Calibration, LogitStatistics, TAUS, tau_norm};
-use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, LossStepF64, Memory, TrainingFacts, registry};
+use equipoise_loss::{ClassLoss, ClassTargets, GradientLedger, LossStepF64, Memory, TrainingFacts};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ fn each(name: &str, mut check: impl FnMut(&Golden)) {
 }
 
 fn build(name: &str, options: Value, facts: &TrainingFacts) -> Box<dyn ClassLoss> {
-    registry::build(name, options.as_object().unwrap(), facts).unwrap()
+    crate::batch::build(name, options, facts).unwrap()
 }
 
 /// Compares value, gradient and scores in both precisions; returns the float64 step.

@@ -9,5 +9,6 @@ mod golden;
 mod golden_rivals;
 mod ledger;
 mod registry;
+mod single_losses;
 mod state;
 mod targets;
